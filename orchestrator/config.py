@@ -1,0 +1,232 @@
+"""Every setting of a node, with its default.
+
+A node reads one TOML file, named by ``CLOUDIFY_CONFIG`` (default ``/etc/cloudify/manager.toml``). What the
+cluster decides while it runs (membership, options) is not here but in the node's state folder.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from orchestrator.model.errors import ConfigurationError
+
+DEFAULT_CONFIG_FILE = Path("/etc/cloudify/manager.toml")
+CONFIG_VARIABLE = "CLOUDIFY_CONFIG"
+NODE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
+
+
+def _ip_address(text: str) -> str:
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        raise ValueError(f"{text!r} is not an IP address; a hostname cannot be used here") from None
+
+
+IpAddress = Annotated[str, AfterValidator(_ip_address)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+Seconds = Annotated[float, Field(gt=0)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Paths(_Section):
+    """Folders of a node. ``run`` holds sockets (short path!) and lies, like ``shm``, in memory."""
+
+    etc: Path = Path("/etc/cloudify")
+    state: Path = Path("/var/lib/cloudify")
+    run: Path = Path("/run/cloudify")
+    log: Path = Path("/var/log/cloudify")
+
+    @property
+    def ssl(self) -> Path:
+        """Certificates and keys for clustering."""
+        return self.etc / "cluster-ssl"
+
+    @property
+    def ssh(self) -> Path:
+        """SSH keys, known hosts, the daemon's configuration."""
+        return self.etc / "ssh"
+
+    @property
+    def postgres_data(self) -> Path:
+        """PostgreSQL's data folder."""
+        return self.state / "postgres" / "data"
+
+    @property
+    def postgres_etc(self) -> Path:
+        """PostgreSQL's configuration, outside of the data folder: rewinding must not replace it."""
+        return self.etc / "postgres"
+
+    @property
+    def consul_data(self) -> Path:
+        """Consul's data folder."""
+        return self.state / "consul"
+
+    @property
+    def consul_etc(self) -> Path:
+        """Consul's configuration folder."""
+        return self.etc / "consul"
+
+    @property
+    def files(self) -> Path:
+        """The replicated folders."""
+        return self.state / "files"
+
+    @property
+    def lease_file(self) -> Path:
+        """When the lease was last renewed (see ``orchestrator.record.lease_file``)."""
+        return self.run / "lease.json"
+
+    @property
+    def membership_file(self) -> Path:
+        """Where this node stands towards a cluster."""
+        return self.state / "membership.json"
+
+    @property
+    def promise_file(self) -> Path:
+        """What this node has promised to the others."""
+        return self.state / "promise.json"
+
+    @property
+    def redis_socket(self) -> Path:
+        """The node-local Celery broker."""
+        return self.run / "redis.sock"
+
+    @property
+    def supervisor_socket(self) -> Path:
+        """The control socket of supervisord, where there is no systemd."""
+        return self.run / "supervisor.sock"
+
+    @property
+    def cluster_log(self) -> Path:
+        """The main log."""
+        return self.log / "cloudify-cluster.log"
+
+
+class Ports(_Section):
+    """TCP ports; the same on every member of a cluster."""
+
+    rest: Port = 443
+    postgres: Port = 15432
+    consul_server: Port = 8300
+    consul_serf: Port = 8301
+    consul_api: Port = 8500
+    guard: Port = 8302
+    ssh: Port = 22
+    broker: Port = 6379
+
+
+class PostgresSettings(_Section):
+    """``os_user``: whom the server runs as; None: the user that runs the node (who must not be root)."""
+
+    bin_dir: Path | None = None
+    os_user: str | None = None
+    settings: dict[str, str | int | float | bool] = Field(default_factory=dict)
+    connect_timeout_s: Seconds = 2.0
+    start_timeout_s: Seconds = 60.0
+    stop_timeout_s: Seconds = 30.0
+
+
+class RestSettings(_Section):
+    """The REST service. Plain HTTP can be configured, and is for closed networks only."""
+
+    protocol: Literal["https", "http"] = "https"
+    election_hold_s: Seconds = 2.0
+
+
+class ServicesSettings(_Section):
+    """How this machine's services are run."""
+
+    manager: Literal["supervisor", "systemd"] = "supervisor"
+
+
+class Gossip(_Section):
+    """Consul's LAN gossip, tuned for fast detection of a dead host (figures in ``docs/tuning.md``)."""
+
+    probe_interval_ms: int = 200
+    probe_timeout_ms: int = 100
+    suspicion_mult: int = 2
+
+
+class Timing(_Section):
+    """Durations in seconds. Those that are times to live are scaled by ``check_ttl_multiplier``."""
+
+    tick_interval_s: Seconds = 1.0
+    heartbeat_ttl_s: Seconds = 3.0
+    guard_margin_s: Seconds = 0.5
+    guard_check_interval_s: Seconds = 1.0
+    consul_timeout_s: Seconds = 1.5
+    fence_timeout_s: Seconds = 1.0
+    fence_connect_timeout_s: Seconds = 0.3
+    detach_timeout_s: Seconds = 5.0
+    promote_timeout_s: Seconds = 30.0
+    catch_up_timeout_s: Seconds = 5.0
+    switchover_timeout_s: Seconds = 10.0
+    alone_after_s: Seconds = 10.0
+    drop_after_s: Seconds = 5.0
+    step_down_hold_s: Seconds = 10.0
+    service_grace_s: Seconds = 10.0
+    receiver_grace_s: Seconds = 3.0
+    join_timeout_s: Seconds = 300.0
+
+
+class NodeConfig(_Section):
+    """The whole configuration of one node."""
+
+    host_ip: IpAddress = "127.0.0.1"
+    public_ip: str | None = None
+    api_host: IpAddress = "127.0.0.1"
+    priority: int = 0
+    paths: Paths = Paths()
+    ports: Ports = Ports()
+    postgres: PostgresSettings = PostgresSettings()
+    rest: RestSettings = RestSettings()
+    services: ServicesSettings = ServicesSettings()
+    gossip: Gossip = Gossip()
+    timing: Timing = Timing()
+
+
+def config_file() -> Path:
+    """The file that this process's node is configured by."""
+    return Path(os.environ.get(CONFIG_VARIABLE, DEFAULT_CONFIG_FILE))
+
+
+def load(path: Path | None = None) -> NodeConfig:
+    """Read and check a configuration file.
+
+    Raises ``ConfigurationError`` naming the file, the key and what is allowed.
+    """
+    path = path or config_file()
+    try:
+        content = tomllib.loads(path.read_text())
+        return NodeConfig.model_validate(content)
+    except OSError as error:
+        raise ConfigurationError(f"{path}: cannot be read: {error.strerror}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"{path}: is not valid TOML: {error}") from error
+    except ValidationError as error:
+        raise ConfigurationError("\n".join(_complaints(path, error))) from error
+
+
+def _complaints(path: Path, error: ValidationError) -> list[str]:
+    return [_complaint(path, ".".join(map(str, item["loc"])), item["type"], item["msg"]) for item in error.errors()]
+
+
+def _complaint(path: Path, key: str, kind: str, message: str) -> str:
+    if kind != "extra_forbidden":
+        return f"{path}: {key}: {message}"
+    section: type[BaseModel] = NodeConfig
+    for part in key.split(".")[:-1]:
+        annotation = section.model_fields[part].annotation
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            section = annotation
+    return f"{path}: {key}: there is no such setting; allowed here: {', '.join(sorted(section.model_fields))}"

@@ -1,0 +1,1 @@
+"""The nouns of the cluster: values without behaviour of their own, made of the standard library only."""

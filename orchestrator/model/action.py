@@ -1,0 +1,238 @@
+"""What a node can do about what it sees. An action is plain data; ``act.perform`` carries it out.
+
+The ``summary`` of an action is the one sentence that says what it does: in the log, in the history,
+in ``cfy cluster plan`` and in the generated playbook.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from orchestrator.model.lsn import Fork
+from orchestrator.model.snapshot import SyncRecord, SyncSetting
+
+
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """Make the local database unable to acknowledge anything."""
+
+    summary: ClassVar[str] = "Stop the local database at once, because this node may not write."
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Revive:
+    """Bring a stopped database back where it can do no harm."""
+
+    summary: ClassVar[str] = "Start the stopped database as a detached standby, so that it can report."
+
+
+@dataclass(frozen=True, slots=True)
+class Detach:
+    """Promise, on disk, to acknowledge nothing more from the old leader."""
+
+    summary: ClassVar[str] = "Stop streaming from the old leader, and promise not to go back to it."
+    round: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReportPosition:
+    """Tell the others how far this node's database is, now that it cannot move any more."""
+
+    summary: ClassVar[str] = "Report the final position of the detached database for this round."
+    round: int
+
+
+@dataclass(frozen=True, slots=True)
+class AcquireLease:
+    """Try to become the leader; Consul lets one win."""
+
+    summary: ClassVar[str] = "Take the lease, because this node is the next master."
+    round: int
+
+
+@dataclass(frozen=True, slots=True)
+class EndSession:
+    """End a session that holds the lease and should not."""
+
+    summary: ClassVar[str] = "End the session that holds the lease."
+    session: str
+    term: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class StepDown:
+    """Give the lease up, because somebody else can do better."""
+
+    summary: ClassVar[str] = "Release the lease, because this node is not well and another one is."
+    term: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Promote:
+    """Make the local database the primary; it waits for ``setting`` from its first commit on."""
+
+    summary: ClassVar[str] = "Fence the old leader by force if it can be reached, then promote the database."
+    term: int
+    setting: SyncSetting
+    old_leader: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Announce:
+    """Tell the others where and on what history to follow."""
+
+    summary: ClassVar[str] = "Announce this node as the leader of the term."
+    term: int
+
+
+@dataclass(frozen=True, slots=True)
+class WriteRecord:
+    """Change the sync record at once: additions, and a lower ``k``."""
+
+    summary: ClassVar[str] = "Write the sync record before PostgreSQL is changed."
+    record: SyncRecord
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmRecord:
+    """Change the sync record to something stronger, once it is true."""
+
+    summary: ClassVar[str] = "Wait until every member has all that was acknowledged, then write the sync record."
+    record: SyncRecord
+
+
+@dataclass(frozen=True, slots=True)
+class SetStandbys:
+    """Change whom PostgreSQL waits for."""
+
+    summary: ClassVar[str] = "Set the standbys that PostgreSQL waits for."
+    term: int
+    setting: SyncSetting
+
+
+@dataclass(frozen=True, slots=True)
+class OpenWrites:
+    """Let the database accept writes."""
+
+    summary: ClassVar[str] = "Let the database accept writes: the term is announced and the sync record is true."
+    term: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeepSlots:
+    """Have exactly one replication slot for each of ``nodes``."""
+
+    summary: ClassVar[str] = "Keep one replication slot for each replica, and no other."
+    nodes: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class StartServices:
+    """Start services that should run here."""
+
+    summary: ClassVar[str] = "Start the services that should run here."
+    names: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class StopServices:
+    """Stop services that only the leader runs."""
+
+    summary: ClassVar[str] = "Stop the services that run on the leader only."
+    names: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Follow:
+    """Make the local database a standby of the announced leader, whatever it was before.
+
+    ``seen_at`` is the ModifyIndex of the lease on which this was decided.
+    """
+
+    summary: ClassVar[str] = "Follow the announced leader: stream from it, rewound or rebuilt if need be."
+    leader: str
+    host_ip: str
+    port: int
+    term: int
+    seen_at: int
+    timeline: int
+    forks: tuple[Fork, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HandOver:
+    """The leader's part of a switchover."""
+
+    summary: ClassVar[str] = "Hand over: take no more writes, let the target catch up, stop, release the lease."
+    term: int
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class EndSwitchover:
+    """Forget a switchover that is done, refused or too late."""
+
+    summary: ClassVar[str] = "End the switchover."
+    term: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class StopEverything:
+    """A removed node does nothing any more."""
+
+    summary: ClassVar[str] = "Stop the database and the leader's services: this node was removed from the cluster."
+
+
+Action = (
+    Fence
+    | Revive
+    | Detach
+    | ReportPosition
+    | AcquireLease
+    | EndSession
+    | StepDown
+    | Promote
+    | Announce
+    | WriteRecord
+    | ConfirmRecord
+    | SetStandbys
+    | OpenWrites
+    | KeepSlots
+    | StartServices
+    | StopServices
+    | Follow
+    | HandOver
+    | EndSwitchover
+    | StopEverything
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The action changed something; ``detail`` says what."""
+
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AlreadyDone:
+    """There was nothing to do, and why."""
+
+    why: str
+
+
+Outcome = Done | AlreadyDone
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a node does now: the actions of one situation, in order; each waits for the one before."""
+
+    situation: str
+    actions: tuple[Action, ...] = ()
+    serves: bool = False

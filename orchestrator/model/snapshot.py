@@ -1,0 +1,218 @@
+"""One immutable picture of the cluster, as one node sees it at one moment. ``decide`` knows nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from orchestrator.model.lsn import Fork, Lsn, Position
+
+
+class Role(StrEnum):
+    """What the local PostgreSQL is."""
+
+    PRIMARY = "primary"
+    STANDBY = "standby"
+    STOPPED = "stopped"
+    UNREACHABLE = "unreachable"  # a postmaster runs but does not answer
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The key ``cluster/leader`` in Consul.
+
+    ``term`` is its LockIndex, ``modified`` its ModifyIndex. A free lease names a round: its ``modified``.
+    """
+
+    holder: str | None
+    session: str | None
+    term: int
+    modified: int
+
+    @property
+    def free(self) -> bool:
+        """Whether no session holds the lease."""
+        return self.session is None
+
+
+@dataclass(frozen=True, slots=True)
+class SyncSetting:
+    """What ``synchronous_standby_names`` says: ``ANY k (members)``; ``k`` = 0 waits for nobody."""
+
+    k: int = 0
+    members: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class SyncRecord:
+    """Every commit acknowledged in quorum mode is on ``leader`` and on at least ``k`` of ``members``."""
+
+    term: int
+    leader: str
+    k: int
+    members: frozenset[str]
+    mode: str = "quorum"
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """A leader of ``term`` says that it is promoted, and where and on what history to follow it."""
+
+    term: int
+    leader: str
+    host_ip: str
+    port: int
+    timeline: int
+    forks: tuple[Fork, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a detached node says of itself in a round.
+
+    ``primary``: it is still the primary that it was; it may simply take the lease back.
+    ``eligible``: its checks pass, and it has not just stepped down.
+    """
+
+    node: str
+    round: int
+    position: Position
+    primary: bool
+    eligible: bool
+    priority: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A node that belongs to the cluster, as registered in Consul."""
+
+    name: str
+    host_ip: str
+    public_ip: str | None = None
+    version: str = ""
+    priority: int = 0
+    options: Mapping[str, object] = field(default_factory=dict)
+    ssh_host_key: str = ""
+    ssh_client_key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Switchover:
+    """A wish, asked for in ``term``: ``target`` shall lead.
+
+    ``released_at`` is the old leader's final position, once its database has stopped for the target.
+    """
+
+    term: int
+    target: str
+    released_at: Position | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NodeStatus:
+    """What a node says of itself on every tick; for people and for tables, not for safety."""
+
+    node: str
+    situation: str = ""
+    role: Role = Role.STOPPED
+    position: Position | None = None
+    upstream: str | None = None
+    plan: tuple[str, ...] = ()
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterView:
+    """What a consistent read of Consul showed.
+
+    ``lease_seen_s``: for how long this node has seen the lease in its present state.
+    ``health``: per node the names of its passing checks (``database services consul heartbeat``).
+    ``suspicions``: per node the term whose leader it cannot reach.
+    """
+
+    lease: Lease
+    lease_seen_s: float = 0.0
+    record: SyncRecord | None = None
+    announcement: Announcement | None = None
+    members: Mapping[str, Member] = field(default_factory=dict)
+    removed: frozenset[str] = frozenset()
+    reports: Mapping[str, Report] = field(default_factory=dict)
+    suspicions: Mapping[str, int] = field(default_factory=dict)
+    health: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    statuses: Mapping[str, NodeStatus] = field(default_factory=dict)
+    switchover: Switchover | None = None
+    paused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A standby that receives from the local primary (``pg_stat_replication``)."""
+
+    name: str
+    streaming: bool
+    flushed: Lsn
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """The local PostgreSQL.
+
+    ``upstream``: the member that it is configured to stream from; None when detached.
+    ``receiving``: a walreceiver is streaming now. ``read_only``: new transactions may not write.
+    ``slots``: names of the members that have a replication slot here.
+    """
+
+    role: Role = Role.STOPPED
+    position: Position | None = None
+    upstream: str | None = None
+    receiving: bool = False
+    read_only: bool = False
+    setting: SyncSetting = SyncSetting()
+    streams: Mapping[str, Stream] = field(default_factory=dict)
+    slots: frozenset[str] = frozenset()
+
+
+class MembershipState(StrEnum):
+    """Where this node stands towards a cluster."""
+
+    ALONE = "alone"
+    JOINING = "joining"
+    MEMBER = "member"
+    REMOVED = "removed"
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """What this node has promised, on disk before anyone was told.
+
+    ``round``: the newest round in which it has detached; no observation older than that counts.
+    ``stepped_down``: the newest term that it gave up because it was not well.
+    """
+
+    round: int = 0
+    stepped_down: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Everything that a decision may depend on. ``taken_at_s`` is on CLOCK_BOOTTIME.
+
+    ``cluster`` is None when no consistent read succeeded: then nothing is known, and unknown means
+    not leader. ``session`` is this node's own session. ``valid_until_s`` is the end of the newest
+    confirmed renewal. The ``*_s`` mappings and numbers say for how long something has been so.
+    """
+
+    me: str
+    taken_at_s: float
+    membership: MembershipState
+    cluster: ClusterView | None
+    database: Database
+    promise: Promise = Promise()
+    running: frozenset[str] = frozenset()
+    session: str | None = None
+    valid_until_s: float = 0.0
+    absent_s: Mapping[str, float] = field(default_factory=dict)
+    not_receiving_s: float = 0.0
+    services_failing_s: float = 0.0
+    database_failing_s: float = 0.0
