@@ -218,7 +218,10 @@ def load(path: Path | None = None) -> NodeConfig:
 
 
 def _complaints(path: Path, error: ValidationError) -> list[str]:
-    return [_complaint(path, ".".join(map(str, item["loc"])), item["type"], item["msg"]) for item in error.errors()]
+    return [
+        _complaint(path, ".".join(map(str, item["loc"])), item["type"], item["msg"])
+        for item in error.errors()
+    ]
 
 
 def _complaint(path: Path, key: str, kind: str, message: str) -> str:

@@ -82,6 +82,14 @@ class Promote:
 
 
 @dataclass(frozen=True, slots=True)
+class StartPrimary:
+    """Start the leader's own database again within its term, on its own timeline."""
+
+    summary: ClassVar[str] = "Start the leader's database again, because nobody else can take over."
+    term: int
+
+
+@dataclass(frozen=True, slots=True)
 class Announce:
     """Tell the others where and on what history to follow."""
 
@@ -101,7 +109,9 @@ class WriteRecord:
 class ConfirmRecord:
     """Change the sync record to something stronger, once it is true."""
 
-    summary: ClassVar[str] = "Wait until every member has all that was acknowledged, then write the sync record."
+    summary: ClassVar[str] = (
+        "Wait until every member has all that was acknowledged, then write the sync record."
+    )
     record: SyncRecord
 
 
@@ -118,7 +128,9 @@ class SetStandbys:
 class OpenWrites:
     """Let the database accept writes."""
 
-    summary: ClassVar[str] = "Let the database accept writes: the term is announced and the sync record is true."
+    summary: ClassVar[str] = (
+        "Let the database accept writes: the term is announced and the sync record is true."
+    )
     term: int
 
 
@@ -167,7 +179,9 @@ class Follow:
 class HandOver:
     """The leader's part of a switchover."""
 
-    summary: ClassVar[str] = "Hand over: take no more writes, let the target catch up, stop, release the lease."
+    summary: ClassVar[str] = (
+        "Hand over: take no more writes, let the target catch up, stop, release the lease."
+    )
     term: int
     target: str
 
@@ -185,7 +199,9 @@ class EndSwitchover:
 class StopEverything:
     """A removed node does nothing any more."""
 
-    summary: ClassVar[str] = "Stop the database and the leader's services: this node was removed from the cluster."
+    summary: ClassVar[str] = (
+        "Stop the database and the leader's services: this node was removed from the cluster."
+    )
 
 
 Action = (
@@ -197,6 +213,7 @@ Action = (
     | EndSession
     | StepDown
     | Promote
+    | StartPrimary
     | Announce
     | WriteRecord
     | ConfirmRecord

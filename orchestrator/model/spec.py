@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from orchestrator.model.errors import BadOption
@@ -77,17 +77,18 @@ OPTION_TYPES: Mapping[str, _OptionType] = {
     "heal_policy": _one_of("most_recent", "majority"),
     "sync_mode": _one_of("quorum", "async"),
 }
-assert set(OPTION_TYPES) == {field.name for field in fields(Options)}
 
 
 def _parse(name: str, value: object) -> object:
     option = OPTION_TYPES.get(name)
     if option is None:
-        raise BadOption(f"There is no node option {name!r}. Valid options: {', '.join(sorted(OPTION_TYPES))}.")
+        valid = ", ".join(sorted(OPTION_TYPES))
+        raise BadOption(f"There is no node option {name!r}. Valid options: {valid}.")
     try:
         return option.parse(str(value))
     except ValueError:
-        raise BadOption(f"Option {name!r} does not take {str(value)!r}: expected {option.expected}.") from None
+        message = f"Option {name!r} does not take {str(value)!r}: expected {option.expected}."
+        raise BadOption(message) from None
 
 
 @dataclass(frozen=True, slots=True)

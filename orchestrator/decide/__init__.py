@@ -1,0 +1,69 @@
+"""What a node does, all of it in one table.
+
+A situation is what the node is in; exactly one applies. Its rules are tried in order, each a small pure
+function from the snapshot to an action or nothing, and the actions that come out are carried out in that
+order, each one waiting for the one before. Nothing is remembered between two ticks: a plan that was only
+half carried out is simply decided again.
+
+The story of a failover, in rules: the leader dies. The members that lose it ``end_unreachable_leader``,
+or Consul frees the lease by itself: LEADERLESS. Each member does ``detach`` and ``report``; when enough
+have reported, the one that is the next master does ``acquire_lease``: it is LEADING, ``promote``,
+``announce``; the others are FOLLOWING, ``follow``. The leader's ``keep_record`` waits for them,
+``open_writes`` lets writes in, ``start_leader_services`` starts the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from orchestrator.decide import leadership, postgres, services
+from orchestrator.decide.situation import Situation, situation_of
+from orchestrator.model.action import Action, Plan
+from orchestrator.model.snapshot import Snapshot
+from orchestrator.model.spec import Spec
+
+Rule = Callable[[Snapshot, Spec], Action | None]
+
+PLAYBOOK: Mapping[Situation, tuple[Rule, ...]] = {
+    Situation.ALONE: (),
+    Situation.PAUSED: (),
+    Situation.REMOVED: (postgres.stop_everything,),
+    Situation.CUT_OFF: (leadership.fence_when_cut_off,),
+    Situation.LEADERLESS: (
+        postgres.revive,
+        leadership.detach,
+        leadership.report,
+        leadership.acquire_lease,
+    ),
+    Situation.LEADING: (
+        leadership.step_down,
+        postgres.promote,
+        postgres.start_primary,
+        leadership.announce,
+        postgres.keep_record,
+        postgres.open_writes,
+        postgres.keep_slots,
+        services.start_leader_services,
+        leadership.end_switchover,
+    ),
+    Situation.FOLLOWING: (
+        leadership.end_own_stale_session,
+        leadership.end_unreachable_leader,
+        services.stop_leader_services,
+        leadership.fence_stray_primary,
+        postgres.follow,
+        postgres.keep_slots,
+    ),
+    Situation.HANDING_OVER: (
+        leadership.hand_over,
+        leadership.take_over,
+    ),
+}
+
+
+def decide(snapshot: Snapshot, spec: Spec) -> Plan:
+    """What this node does about what it sees. Pure: the same snapshot gives the same plan."""
+    situation = situation_of(snapshot, spec)
+    candidates = (rule(snapshot, spec) for rule in PLAYBOOK[situation])
+    actions = tuple(action for action in candidates if action is not None)
+    return Plan(situation, actions, leadership.serves(snapshot))

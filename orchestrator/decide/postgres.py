@@ -1,0 +1,160 @@
+"""The rules about the database: promote, keep the sync record, open it for writes, follow, revive."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from orchestrator.decide.leadership import announced
+from orchestrator.decide.quorum import Step, implies, next_step, wanted_k
+from orchestrator.decide.situation import view_of
+from orchestrator.model.action import (
+    ConfirmRecord,
+    Follow,
+    KeepSlots,
+    OpenWrites,
+    Promote,
+    Revive,
+    SetStandbys,
+    StartPrimary,
+    StopEverything,
+    WriteRecord,
+)
+from orchestrator.model.snapshot import Announcement, Role, Snapshot, SyncRecord, SyncSetting
+from orchestrator.model.spec import Spec
+
+
+def revive(snapshot: Snapshot, spec: Spec) -> Revive | None:
+    """A stopped database can neither report nor serve; detached it can do no harm."""
+    return Revive() if snapshot.database.role is Role.STOPPED else None
+
+
+def promote(snapshot: Snapshot, spec: Spec) -> Promote | None:
+    """The leader's database must be the primary, waiting for replicas from its first commit on."""
+    stopped_in_term = snapshot.database.role is Role.STOPPED and announced(snapshot)
+    if snapshot.database.role in (Role.PRIMARY, Role.UNREACHABLE) or stopped_in_term:
+        return None
+    view = view_of(snapshot)
+    others = frozenset(view.members) - {snapshot.me}
+    alive = frozenset(name for name in others if "heartbeat" in view.health.get(name, frozenset()))
+    waited_for = alive or others
+    setting = SyncSetting(min(1, len(waited_for)), waited_for)
+    old_leader = view.record.leader if view.record and view.record.leader != snapshot.me else None
+    return Promote(view.lease.term, setting, old_leader)
+
+
+def start_primary(snapshot: Snapshot, spec: Spec) -> StartPrimary | None:
+    """The database of an announced leader has stopped, and nobody else can take over: start it again."""
+    if snapshot.database.role is Role.STOPPED and announced(snapshot):
+        return StartPrimary(view_of(snapshot).lease.term)
+    return None
+
+
+def _streaming(snapshot: Snapshot) -> frozenset[str]:
+    members = view_of(snapshot).members
+    return frozenset(
+        name for name, stream in snapshot.database.streams.items() if stream.streaming and name in members
+    )
+
+
+def wanted_setting(snapshot: Snapshot, spec: Spec) -> SyncSetting:
+    """Whom a commit should wait for: members that stream, and those that have not been away for long."""
+    if spec.options.sync_mode == "async":
+        return SyncSetting()
+    view = view_of(snapshot)
+    on_record = view.record.members if view.record else frozenset()
+    others = frozenset(view.members) - {snapshot.me}
+    streaming = _streaming(snapshot)
+    patience_s = spec.drop_after_s if streaming else spec.alone_after_s
+    missed = frozenset(name for name in on_record & others if snapshot.absent_s.get(name, 0.0) < patience_s)
+    # While nobody streams, narrowing the record cannot succeed: either all stay, or the leader goes on alone.
+    members = streaming | missed if streaming or not missed else on_record & others
+    return SyncSetting(wanted_k(len(view.members), len(members)), members)
+
+
+def keep_record(snapshot: Snapshot, spec: Spec) -> Step | None:
+    """Bring sync record and setting, one step at a time, to what is wanted."""
+    view = view_of(snapshot)
+    if snapshot.database.role is not Role.PRIMARY or view.record is None or not announced(snapshot):
+        return None
+    if view.record.leader != snapshot.me:
+        return _first_record(snapshot, spec, view.record)
+    if not implies(snapshot.database.setting, view.record):
+        return SetStandbys(view.lease.term, SyncSetting(view.record.k, view.record.members))
+    if view.record.term != view.lease.term:
+        # The old leader has taken its lease back: what its record claims has been true all the time.
+        return WriteRecord(replace(view.record, term=view.lease.term))
+    wanted = wanted_setting(snapshot, spec)
+    return next_step(view.record, snapshot.database.setting, wanted, spec.options.sync_mode)
+
+
+def _first_record(snapshot: Snapshot, spec: Spec, inherited: SyncRecord) -> Step | None:
+    """A new leader's own record, once its members have all that it had at its promotion.
+
+    Nothing is acknowledged before that, so the setting may be changed freely until then.
+    """
+    view, term = view_of(snapshot), view_of(snapshot).lease.term
+    streaming = _streaming(snapshot)
+    if spec.options.sync_mode == "async" or (not streaming and view.lease_seen_s >= spec.alone_after_s):
+        mode = spec.options.sync_mode
+        return WriteRecord(SyncRecord(term, snapshot.me, 0, frozenset(), mode))
+    if not streaming:
+        return None
+    wanted = SyncSetting(wanted_k(len(view.members), len(streaming)), streaming)
+    if snapshot.database.setting != wanted:
+        return SetStandbys(term, wanted)
+    return ConfirmRecord(SyncRecord(term, snapshot.me, wanted.k, wanted.members))
+
+
+def open_writes(snapshot: Snapshot, spec: Spec) -> OpenWrites | None:
+    """Writes are accepted after the announcement and the first sync record of the term."""
+    view = view_of(snapshot)
+    database, record = snapshot.database, view.record
+    if (
+        database.role is not Role.PRIMARY
+        or not database.read_only
+        or record is None
+        or not announced(snapshot)
+    ):
+        return None
+    mine = (record.term, record.leader) == (view.lease.term, snapshot.me)
+    return OpenWrites(view.lease.term) if mine and implies(database.setting, record) else None
+
+
+def keep_slots(snapshot: Snapshot, spec: Spec) -> KeepSlots | None:
+    """Every other member finds its slot here, whoever leads next."""
+    wanted = frozenset(view_of(snapshot).members) - {snapshot.me}
+    running = snapshot.database.role in (Role.PRIMARY, Role.STANDBY)
+    return KeepSlots(wanted) if running and snapshot.database.slots != wanted else None
+
+
+def follow(snapshot: Snapshot, spec: Spec) -> Follow | None:
+    """Stream from the announced leader of the present term; mend it when that does not work."""
+    view = view_of(snapshot)
+    announcement = view.announcement
+    if announcement is None or announcement.term != view.lease.term or announcement.leader == snapshot.me:
+        return None
+    if snapshot.promise.round >= view.lease.modified:
+        return None  # A stale read: the promise was made on a newer state of the lease.
+    if _follows(snapshot, announcement, spec):
+        return None
+    return Follow(
+        announcement.leader,
+        announcement.host_ip,
+        announcement.port,
+        announcement.term,
+        view.lease.modified,
+        announcement.timeline,
+        announcement.forks,
+    )
+
+
+def _follows(snapshot: Snapshot, announcement: Announcement, spec: Spec) -> bool:
+    database = snapshot.database
+    attached = database.role is Role.STANDBY and database.upstream == announcement.leader
+    return attached and (database.receiving or snapshot.not_receiving_s < spec.receiver_grace_s)
+
+
+def stop_everything(snapshot: Snapshot, spec: Spec) -> StopEverything | None:
+    """A removed node must not look like a manager."""
+    stopped = snapshot.database.role is Role.STOPPED and not snapshot.running & spec.leader_services
+    return None if stopped else StopEverything()
