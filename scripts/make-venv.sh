@@ -15,5 +15,5 @@ echo "make-venv: installing into .venv with $python" >&2
 # An environment of another Python would mix both; one of the same is kept, since others may be running from it.
 [ "$(.venv/bin/python -c 'import sys; print(sys.version)' 2>/dev/null)" = "$("$python" -c 'import sys; print(sys.version)')" ] ||
     "$python" -m venv --clear .venv
-.venv/bin/pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable '.[test,dev]'
+.venv/bin/pip install --quiet --quiet --constraint requirements.lock --editable '.[test,dev]'
 echo "$stamp" >.venv/stamp

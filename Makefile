@@ -1,0 +1,61 @@
+# `make help` lists what can be done. `make demo` and `make test` need nothing prepared.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo demo-stop test test-unit lint format docs lock clean \
+        simulate bench-failover bench-calm bench-idle
+
+python := .venv/bin/python
+ARGS ?=
+STEPS ?= 1000000
+SEED ?= 1
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## install what is missing on this machine, and make .venv
+	@scripts/install-packages.sh
+	@scripts/make-venv.sh
+
+demo: setup ## three managers, a failover, and the cluster left to play with (ARGS="--nodes 5", --no-failover, --no-cluster)
+	@$(python) -m demo up $(ARGS)
+
+demo-stop: ## take the demo down
+	@[ ! -x $(python) ] || $(python) -m demo down
+
+test: setup ## all the tests: unit, simulation, integration, cluster
+	@.venv/bin/pytest tests $(ARGS)
+
+test-unit: setup ## the tests that start no server
+	@.venv/bin/pytest tests/unit tests/simulation $(ARGS)
+
+simulate: setup ## random histories against the real rules (STEPS=5000000 SEED=1)
+	@$(python) -m tests.simulation.run STEPS=$(STEPS) SEED=$(SEED)
+
+bench-failover: setup ## how long writing is interrupted by each fault
+	@$(python) -m benchmarks.failover $(ARGS)
+
+bench-calm: setup ## that load alone causes no failover
+	@$(python) -m benchmarks.calm $(ARGS)
+
+bench-idle: setup ## what an idle node costs
+	@$(python) -m benchmarks.idle $(ARGS)
+
+lint: setup ## style, types and import contracts
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+
+format: setup ## put the code into shape
+	.venv/bin/ruff check --fix
+	.venv/bin/ruff format
+
+docs: setup ## build the documentation into site/
+	.venv/bin/mkdocs build --strict
+
+lock: setup ## lock the versions anew (ARGS=--upgrade takes newer ones)
+	.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --extra test --extra dev \
+		--custom-compile-command 'make lock' --output-file requirements.lock $(ARGS) pyproject.toml
+
+clean: ## remove what the tools made; a running demo stays
+	rm -rf .venv build site *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
