@@ -124,14 +124,11 @@ def report(snapshot: Snapshot, spec: Spec) -> ReportPosition | None:
     role = snapshot.database.role
     if role not in (Role.PRIMARY, Role.STANDBY) or snapshot.promise.round > view.lease.modified:
         return None
-    if (
-        mine is not None
-        and mine.round == view.lease.modified
-        and mine.primary == (role is Role.PRIMARY)
-        and mine.eligible == is_eligible(snapshot, spec)
-    ):
+    eligible = is_eligible(snapshot, spec)
+    now = (view.lease.modified, role is Role.PRIMARY, eligible)
+    if mine is not None and (mine.round, mine.primary, mine.eligible) == now:
         return None
-    return ReportPosition(view.lease.modified)
+    return ReportPosition(view.lease.modified, eligible)
 
 
 def acquire_lease(snapshot: Snapshot, spec: Spec) -> AcquireLease | None:

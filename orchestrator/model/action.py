@@ -42,6 +42,7 @@ class ReportPosition:
 
     summary: ClassVar[str] = "Report the final position of the detached database for this round."
     round: int
+    eligible: bool
 
 
 @dataclass(frozen=True, slots=True)

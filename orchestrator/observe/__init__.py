@@ -1,0 +1,80 @@
+"""Observe: read everything that matters once, into one immutable snapshot."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from orchestrator.clients import Clients
+from orchestrator.model.snapshot import ClusterView, Database, MembershipState, Snapshot
+from orchestrator.model.spec import Spec
+from orchestrator.observe import leadership, postgres, services
+from orchestrator.observe.stopwatch import Stopwatch
+from orchestrator.record import lease_file, promises, session
+
+
+@dataclass(slots=True)
+class Observer:
+    """Observes one node. It keeps nothing but stopwatches between two looks."""
+
+    clients: Clients
+    spec: Spec
+    lease_ttl_s: float
+    stopwatch: Stopwatch = field(default_factory=Stopwatch)
+
+    def observe(self, membership: MembershipState, began_s: float) -> Snapshot:
+        """Look at the cluster and at this node. ``began_s``: when the look began, on CLOCK_BOOTTIME.
+
+        A renewal is dated with its beginning: what it proves was true then, and may be over by now.
+        """
+        clients = self.clients
+        database = clients.postgres.read()
+        view = leadership.renew_and_read(clients, self.stopwatch, began_s) if _belongs(membership) else None
+        own_session = session.read(clients.config)
+        leads = view is not None and not view.lease.free and view.lease.session == own_session
+        running = services.running(clients)
+        return Snapshot(
+            me=clients.me,
+            taken_at_s=began_s,
+            membership=membership,
+            cluster=view,
+            database=database,
+            promise=promises.read(clients.config.paths.promise_file),
+            running=running,
+            session=own_session,
+            valid_until_s=self._valid_until_s(began_s, leads=leads),
+            absent_s=self._absent_s(view, database, began_s),
+            not_receiving_s=self._failing_s("receiver", database.receiving, began_s),
+            services_failing_s=self._failing_s(
+                "services", services.are_well(running, self.spec, leads=self._serves(leads=leads)), began_s
+            ),
+            database_failing_s=self._failing_s(
+                "database", postgres.is_well(database, view, clients.me, leads=leads), began_s
+            ),
+        )
+
+    def _valid_until_s(self, began_s: float, *, leads: bool) -> float:
+        """A confirmed renewal lasts for the lease's time to live, less the guard's margin."""
+        if leads:
+            return began_s + self.lease_ttl_s - self.clients.config.timing.guard_margin_s
+        state = lease_file.read(self.clients.config.paths.lease_file)
+        return state.valid_until_s if state else 0.0
+
+    def _serves(self, *, leads: bool) -> bool:
+        """Leader's services are expected once the leader has been serving; before, they are only starting."""
+        state = lease_file.read(self.clients.config.paths.lease_file)
+        return leads and state is not None and state.serving
+
+    def _failing_s(self, fact: str, well: bool, now_s: float) -> float:  # noqa: FBT001 - one of two equals
+        return self.stopwatch.true_for_s(fact, value=not well, now_s=now_s)
+
+    def _absent_s(self, view: ClusterView | None, database: Database, now_s: float) -> dict[str, float]:
+        names = view.members if view else ()
+        streaming = {name for name, stream in database.streams.items() if stream.streaming}
+        return {
+            name: self.stopwatch.true_for_s(("absent", name), value=name not in streaming, now_s=now_s)
+            for name in names
+        }
+
+
+def _belongs(membership: MembershipState) -> bool:
+    return membership in (MembershipState.MEMBER, MembershipState.REMOVED)

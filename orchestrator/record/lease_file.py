@@ -1,0 +1,48 @@
+"""The lease as this machine knows it, in shared memory: the tick writes it, the guard and REST read it.
+
+It says until when this node may act as the leader. Whoever reads it needs neither Consul nor Celery, so a
+hung worker or a dead broker cannot make anyone believe in a lease that is over.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from orchestrator.clients.files import write_atomically
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseState:
+    """What the last tick knew. ``valid_until_s`` is on CLOCK_BOOTTIME.
+
+    ``held``: this node holds the lease. ``serving``: and has finished becoming the leader.
+    ``settled``: it is known who leads, so that waiting for an election is pointless.
+    """
+
+    member: bool = False
+    removed: bool = False
+    term: int = 0
+    held: bool = False
+    valid_until_s: float = 0.0
+    serving: bool = False
+    settled: bool = True
+    leader: str | None = None
+
+    def leads(self, at_s: float) -> bool:
+        """Whether this node may act as the leader at ``at_s``."""
+        return self.serving and at_s < self.valid_until_s
+
+
+def read(path: Path) -> LeaseState | None:
+    """The state on file; None when there is none that can be read, which means: not the leader."""
+    try:
+        return LeaseState(**json.loads(path.read_bytes()))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def write(path: Path, state: LeaseState) -> None:
+    """Replace the state in one step. It lives in memory, so it is not synced to disk."""
+    write_atomically(path, json.dumps(asdict(state)), mode=0o644, durable=False)
