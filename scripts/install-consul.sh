@@ -13,11 +13,9 @@ source=/etc/apt/sources.list.d/consul-$suite.sources
 pin=/etc/apt/preferences.d/consul-$suite
 unit=/etc/systemd/system/consul.service
 
+. "$(dirname "$0")/apt.sh"
+
 say() { echo "install-consul: $*" >&2; }
-quietly_apt() {
-    DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends \
-        -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=300 "$@" >/dev/null
-}
 
 # Succeeds when the first version is not older than the second.
 new_enough() { [ "$(printf '%s\n%s\n' "$1" "$2" | sort -V | head -n 1)" = "$2" ]; }

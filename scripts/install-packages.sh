@@ -8,12 +8,10 @@ PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 policy=/usr/sbin/policy-rc.d
 createcluster=/etc/postgresql-common/createcluster.conf
 
+. "$scripts/apt.sh"
+
 say() { echo "install-packages: $*" >&2; }
 have() { command -v "$1" >/dev/null 2>&1; }
-quietly_apt() {
-    DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends \
-        -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=300 "$@" >/dev/null
-}
 
 # One line per missing Debian package.
 missing() {
