@@ -50,7 +50,7 @@ format: setup ## put the code into shape
 	.venv/bin/ruff format
 
 docs: setup ## build the documentation into site/
-	.venv/bin/mkdocs build --strict
+	@NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict
 
 lock: setup ## lock the versions anew (ARGS=--upgrade takes newer ones)
 	.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --extra test --extra dev \
