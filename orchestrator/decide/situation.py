@@ -34,6 +34,10 @@ def situation_of(snapshot: Snapshot, spec: Spec) -> Situation:
         return Situation.PAUSED
     if is_handing_over(snapshot, view, spec):
         return Situation.HANDING_OVER
+    return _by_lease(snapshot, view)
+
+
+def _by_lease(snapshot: Snapshot, view: ClusterView) -> Situation:
     if holds_lease(snapshot):
         return Situation.LEADING
     return Situation.LEADERLESS if view.lease.free else Situation.FOLLOWING

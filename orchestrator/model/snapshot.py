@@ -213,6 +213,7 @@ class Snapshot:
     session: str | None = None
     valid_until_s: float = 0.0
     absent_s: Mapping[str, float] = field(default_factory=dict)
+    cut_off_s: float = 0.0
     not_receiving_s: float = 0.0
     services_failing_s: float = 0.0
     database_failing_s: float = 0.0

@@ -47,7 +47,7 @@ def _one_of(*choices: str) -> _OptionType:
     return _OptionType("one of " + ", ".join(choices), parse)
 
 
-def _number(low: float, high: float, kind: type[int] | type[float]) -> _OptionType:
+def _number(low: float, high: float, kind: type[int | float]) -> _OptionType:
     def parse(text: str) -> object:
         value = kind(text)
         if not low <= value <= high:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from orchestrator.clients import Clients
-from orchestrator.model.snapshot import ClusterView, Database, MembershipState, Snapshot
+from orchestrator.model.snapshot import ClusterView, Database, MembershipState, Role, Snapshot
 from orchestrator.model.spec import Spec
 from orchestrator.observe import leadership, postgres, services
 from orchestrator.observe.stopwatch import Stopwatch
@@ -42,13 +42,14 @@ class Observer:
             running=running,
             session=own_session,
             valid_until_s=self._valid_until_s(began_s, leads=leads),
+            cut_off_s=self._failing_s("consul", view is not None, began_s),
             absent_s=self._absent_s(view, database, began_s),
             not_receiving_s=self._failing_s("receiver", database.receiving, began_s),
             services_failing_s=self._failing_s(
                 "services", services.are_well(running, self.spec, leads=self._serves(leads=leads)), began_s
             ),
             database_failing_s=self._failing_s(
-                "database", postgres.is_well(database, view, clients.me, leads=leads), began_s
+                "database", postgres.is_well(database, view, leads=leads), began_s
             ),
         )
 
@@ -68,11 +69,13 @@ class Observer:
         return self.stopwatch.true_for_s(fact, value=not well, now_s=now_s)
 
     def _absent_s(self, view: ClusterView | None, database: Database, now_s: float) -> dict[str, float]:
+        """Absence is measured by the primary only, and so from the moment on which it became one."""
         names = view.members if view else ()
         streaming = {name for name, stream in database.streams.items() if stream.streaming}
+        missing = {name: database.role is Role.PRIMARY and name not in streaming for name in names}
         return {
-            name: self.stopwatch.true_for_s(("absent", name), value=name not in streaming, now_s=now_s)
-            for name in names
+            name: self.stopwatch.true_for_s(("absent", name), value=away, now_s=now_s)
+            for name, away in missing.items()
         }
 
 

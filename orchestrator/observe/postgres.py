@@ -5,7 +5,7 @@ from __future__ import annotations
 from orchestrator.model.snapshot import ClusterView, Database, Role
 
 
-def is_well(database: Database, view: ClusterView | None, me: str, *, leads: bool) -> bool:
+def is_well(database: Database, view: ClusterView | None, *, leads: bool) -> bool:
     """Whether the ``database`` check passes.
 
     It listens and answers, and it follows the right leader, or is the primary on the leader. While

@@ -29,7 +29,9 @@ def promise_round(path: Path, round_: int) -> None:
     """
     promised = read(path)
     if round_ < promised.round:
-        raise StaleRound(f"round {round_} is older than round {promised.round}, in which this node has promised")
+        raise StaleRound(
+            f"round {round_} is older than round {promised.round}, in which this node has promised"
+        )
     if round_ > promised.round:
         _write(path, Promise(round_, promised.stepped_down))
 

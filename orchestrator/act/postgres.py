@@ -1,0 +1,178 @@
+"""Act on the database: fence, revive, promote, open, follow."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as NotInTime
+
+from orchestrator.act.lease import require_lease
+from orchestrator.clients import Clients
+from orchestrator.clients.postgres import Upstream
+from orchestrator.model.action import (
+    AlreadyDone,
+    Done,
+    Fence,
+    Follow,
+    KeepSlots,
+    OpenWrites,
+    Outcome,
+    Promote,
+    Revive,
+    SetStandbys,
+    StartPrimary,
+    StopEverything,
+)
+from orchestrator.model.errors import Diverged, StaleRound, StaleTerm, Unfinished
+from orchestrator.model.lsn import shares_history
+from orchestrator.model.snapshot import Role
+from orchestrator.record import attempts, journal, promises
+
+
+def fence(clients: Clients, action: Fence) -> Outcome:
+    """Stop the database the fast and certain way."""
+    return Done(action.reason) if clients.postgres.kill() else AlreadyDone("no database runs here")
+
+
+def revive(clients: Clients, _: Revive) -> Outcome:
+    """Start the database as a standby of nobody."""
+    if clients.postgres.read().role is not Role.STOPPED:
+        return AlreadyDone("the database runs")
+    clients.postgres.detach(clients.config.timing.detach_timeout_s)
+    clients.postgres.start(standby=True)
+    return Done()
+
+
+def promote(clients: Clients, action: Promote) -> Outcome:
+    """Become the primary. Nothing is acknowledged before the sync record of the term is written.
+
+    The old leader's force fence runs beside the preparation and is waited for no longer than its limit:
+    it spares the old leader's clients a wait, safety does not depend on it.
+    """
+    require_lease(clients, action.term)
+    with ThreadPoolExecutor(1) as pool:
+        forced = pool.submit(_fence_by_force, clients, action)
+        if clients.postgres.read().role is Role.STOPPED:
+            clients.postgres.start(standby=True)
+        clients.postgres.prepare_promotion(action.setting)
+        fenced = _result_in_time(forced, clients.config.timing.fence_timeout_s)
+    if clients.postgres.read().role is Role.PRIMARY:
+        return AlreadyDone("the database is the primary")
+    require_lease(clients, action.term)
+    clients.postgres.promote(clients.config.timing.promote_timeout_s)
+    journal.tell(clients, action.term, "promoted", f"the database of {clients.me} was promoted")
+    return Done(f"old leader {'fenced' if fenced else 'not reached'}" if action.old_leader else "")
+
+
+def _fence_by_force(clients: Clients, action: Promote) -> bool:
+    old = clients.consul.view().members.get(action.old_leader or "")
+    if old is None:
+        return False
+    return clients.peers.fence(old, action.term, clients.config.timing.fence_timeout_s)
+
+
+def _result_in_time(forced: Future[bool], timeout_s: float) -> bool:
+    try:
+        return forced.result(timeout_s)
+    except NotInTime:
+        return False
+
+
+def start_primary(clients: Clients, action: StartPrimary) -> Outcome:
+    """Start the database on its own timeline, which nobody has left in this term."""
+    require_lease(clients, action.term)
+    if clients.postgres.read().role is not Role.STOPPED:
+        return AlreadyDone("the database runs")
+    clients.postgres.start(standby=False)
+    return Done()
+
+
+def set_standbys(clients: Clients, action: SetStandbys) -> Outcome:
+    """Change whom PostgreSQL waits for; returns when that is in force."""
+    require_lease(clients, action.term)
+    clients.postgres.set_standbys(action.setting)
+    return Done(f"{action.setting.k} of {', '.join(sorted(action.setting.members)) or 'nobody'}")
+
+
+def open_writes(clients: Clients, action: OpenWrites) -> Outcome:
+    """Let writes in: from now on this leader acknowledges."""
+    require_lease(clients, action.term)
+    clients.postgres.set_read_only(read_only=False)
+    journal.tell(clients, action.term, "serving", f"{clients.me} accepts writes")
+    return Done()
+
+
+def keep_slots(clients: Clients, action: KeepSlots) -> Outcome:
+    """Have a slot for each node, and let exactly these nodes connect for replication."""
+    clients.postgres.write_config(clients.me, action.nodes | {clients.me})
+    clients.postgres.keep_slots(action.nodes)
+    return Done(", ".join(sorted(action.nodes)) or "none")
+
+
+def follow(clients: Clients, action: Follow) -> Outcome:
+    """Become a standby of the announced leader: stream, else rewind, else rebuild.
+
+    Whatever the database was, it is first a detached standby that has replayed all it has; then its
+    position shows whether its history is the leader's.
+    """
+    _require_fresh(clients, action)
+    upstream = Upstream(action.leader, action.host_ip, action.port)
+    _become_detached_standby(clients)
+    position = clients.postgres.final_position()
+    tries = attempts.count(clients.config, action.term)
+    if tries <= MOST_TRIES and shares_history(position, action.timeline, action.forks):
+        clients.postgres.set_upstream(upstream)
+        how = f"streaming from {position}"
+    else:
+        how = _rebuild(clients, upstream, rewindable=tries <= MOST_TRIES)
+    if not clients.postgres.wait_receiving(clients.config.timing.receiver_grace_s):
+        raise Unfinished(f"{action.leader} is not streaming to this node yet (try {tries})")
+    attempts.forget(clients.config)
+    journal.tell(clients, action.term, "following", f"{clients.me} follows {action.leader}: {how}")
+    return Done(how)
+
+
+MOST_TRIES = 3
+"""After so many vain tries to stream, the write-ahead log that is needed is gone: only a base backup helps."""
+
+
+def _require_fresh(clients: Clients, action: Follow) -> None:
+    promised = promises.read(clients.config.paths.promise_file).round
+    if promised >= action.seen_at:
+        raise StaleRound(f"seen at {action.seen_at}, but this node has promised in round {promised}")
+    lease = clients.consul.read_lease()
+    if lease.free or lease.term != action.term:
+        raise StaleTerm(f"decided in term {action.term}, but the lease is {lease}")
+
+
+def _become_detached_standby(clients: Clients) -> None:
+    role = clients.postgres.read().role
+    if role is Role.PRIMARY:
+        clients.postgres.stop("fast")
+    elif role is Role.UNREACHABLE:
+        clients.postgres.stop("immediate")
+    clients.postgres.detach(clients.config.timing.detach_timeout_s)
+    if role is not Role.STANDBY:
+        clients.postgres.start(standby=True)
+
+
+def _rebuild(clients: Clients, upstream: Upstream, *, rewindable: bool) -> str:
+    clients.postgres.stop("fast")
+    how = "rewound"
+    try:
+        if rewindable:
+            clients.postgres.rewind(upstream)
+    except Diverged:
+        rewindable = False
+    if not rewindable:
+        clients.postgres.base_backup(upstream)
+        how = "rebuilt from a base backup"
+    clients.postgres.set_upstream(upstream)
+    clients.postgres.start(standby=True)
+    return how
+
+
+def stop_everything(clients: Clients, _: StopEverything) -> Outcome:
+    """Take a removed node out of service; what it has stays on its disk."""
+    for name in ("broker", "postgresql"):
+        clients.services.stop(name)
+    return Done()

@@ -1,0 +1,48 @@
+"""What was decided and done: in the log of this node, and in the cluster's history for all to read."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from orchestrator.clients import Clients
+from orchestrator.model.action import Action, AlreadyDone, Outcome, Plan
+from orchestrator.model.errors import ConsulUnavailable
+from orchestrator.model.history import HistoryEntry
+
+log = logging.getLogger("cluster")
+
+
+def write_plan(plan: Plan) -> None:
+    """Write down what is about to be done, before it is done."""
+    for action in plan.actions:
+        log.info("[%s] %s %s", plan.situation, action.summary, _details(action))
+
+
+def write_outcome(action: Action, outcome: Outcome) -> None:
+    """Write down what an action has done, or why it had nothing to do."""
+    name = type(action).__name__
+    if isinstance(outcome, AlreadyDone):
+        log.info("%s: nothing to do, %s", name, outcome.why)
+    else:
+        log.info("%s: done%s", name, f", {outcome.detail}" if outcome.detail else "")
+
+
+def write_failure(action: Action, error: Exception) -> None:
+    """Write down why an action did not come to its end."""
+    log.warning("%s: not done: %s", type(action).__name__, error)
+
+
+def tell(
+    clients: Clients, term: int, kind: str, summary: str, *, cause: str = "", ago_s: float = 0.0
+) -> None:
+    """Add a line to the cluster's history. Losing one is no reason to fail what it tells of."""
+    entry = HistoryEntry(number=0, at=time.time(), node=clients.me, term=term, kind=kind, summary=summary)
+    try:
+        clients.consul.append_history(entry)
+    except ConsulUnavailable as error:
+        log.warning("Not in the history: %s (%s)", summary, error)
+
+
+def _details(action: Action) -> str:
+    return str(action).removeprefix(type(action).__name__)

@@ -1,0 +1,91 @@
+"""What the tick leaves behind: the lease file for this machine, checks and status for the others."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field, replace
+
+from orchestrator.clients import Clients
+from orchestrator.model.action import Plan
+from orchestrator.model.errors import ConsulUnavailable
+from orchestrator.model.snapshot import MembershipState, NodeStatus, Snapshot
+from orchestrator.record.lease_file import LeaseState
+
+log = logging.getLogger(__name__)
+
+ELECTION_PATIENCE_S = 10.0
+"""A node cut off for longer than this does not hold requests any more: no election takes so long."""
+
+STATUS_AT_LEAST_EVERY_S = 5.0
+
+
+def lease_state(snapshot: Snapshot, plan: Plan) -> LeaseState:
+    """What the guard and the REST service of this machine must know of ``snapshot``."""
+    view = snapshot.cluster
+    if snapshot.membership is MembershipState.REMOVED or (view and snapshot.me in view.removed):
+        return LeaseState(member=True, removed=True)
+    if snapshot.membership is not MembershipState.MEMBER:
+        return LeaseState()
+    held = view is not None and not view.lease.free and view.lease.session == snapshot.session
+    return LeaseState(
+        member=True,
+        term=view.lease.term if view else 0,
+        held=held,
+        valid_until_s=snapshot.valid_until_s,
+        serving=plan.serves,
+        settled=plan.serves or _settled(snapshot),
+        leader=view.lease.holder if view else None,
+    )
+
+
+def _settled(snapshot: Snapshot) -> bool:
+    view = snapshot.cluster
+    if view is None:
+        return snapshot.cut_off_s > ELECTION_PATIENCE_S
+    if view.lease.free or view.lease.session == snapshot.session:
+        return view.paused
+    return view.announcement is not None and view.announcement.term == view.lease.term
+
+
+@dataclass(slots=True)
+class Reporter:
+    """Tells the others how this node is. It remembers what it said last, so as not to repeat itself."""
+
+    clients: Clients
+    version: str
+    fail_fast: bool
+    _said: NodeStatus | None = field(default=None)
+    _said_at_s: float = field(default=0.0)
+
+    def report(self, snapshot: Snapshot, plan: Plan) -> None:
+        """Refresh the checks, and the status when there is news."""
+        if snapshot.cluster is None:
+            return
+        try:
+            self._check("database", snapshot.database_failing_s)
+            self._check("services", snapshot.services_failing_s)
+            self._status(snapshot, plan)
+        except ConsulUnavailable as error:
+            log.warning("Not reported: %s", error)
+
+    def _check(self, name: str, failing_s: float) -> None:
+        """A failing check fails at once, or, without ``fail_fast``, when its time to live is over."""
+        if failing_s == 0:
+            self.clients.consul.pass_check(name)
+        elif self.fail_fast:
+            self.clients.consul.fail_check(name, "see the cluster log of the node")
+
+    def _status(self, snapshot: Snapshot, plan: Plan) -> None:
+        status = NodeStatus(
+            node=snapshot.me,
+            situation=plan.situation,
+            role=snapshot.database.role,
+            position=snapshot.database.position,
+            upstream=snapshot.database.upstream,
+            plan=tuple(action.summary for action in plan.actions),
+            version=self.version,
+        )
+        is_news = self._said is None or replace(status, position=None) != replace(self._said, position=None)
+        if is_news or snapshot.taken_at_s - self._said_at_s >= STATUS_AT_LEAST_EVERY_S:
+            self.clients.consul.put_status(status)
+            self._said, self._said_at_s = status, snapshot.taken_at_s

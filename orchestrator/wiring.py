@@ -1,0 +1,62 @@
+"""Builds a node from its configuration: the only place that names concrete classes."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+from orchestrator.clients import Clients
+from orchestrator.clients.consul import Consul
+from orchestrator.clients.peers import Peers
+from orchestrator.clients.postgres import Postgres
+from orchestrator.clients.services import SupervisorServices
+from orchestrator.config import NodeConfig
+from orchestrator.model.spec import Options, Spec
+from orchestrator.observe import Observer
+from orchestrator.reconcile import Node
+from orchestrator.record import membership
+from orchestrator.record.status import Reporter
+
+
+def clients_of(config: NodeConfig, me: str | None = None) -> Clients:
+    """The clients of a node; ``me`` defaults to the name under which it belongs to a cluster."""
+    name = me or membership.read(config.paths.membership_file).name or ""
+    services = SupervisorServices(config)
+    return Clients(
+        config=config,
+        me=name,
+        consul=Consul(config, name),
+        postgres=Postgres(config, services),
+        services=services,
+        peers=Peers(config, name),
+    )
+
+
+def spec_of(config: NodeConfig, me: str, options: Options) -> Spec:
+    """What the node decides by."""
+    timing = config.timing
+    return Spec(
+        me=me,
+        options=options,
+        alone_after_s=timing.alone_after_s,
+        drop_after_s=timing.drop_after_s,
+        switchover_timeout_s=timing.switchover_timeout_s,
+        step_down_hold_s=timing.step_down_hold_s,
+        service_grace_s=timing.service_grace_s,
+        receiver_grace_s=timing.receiver_grace_s,
+    )
+
+
+def build(config: NodeConfig) -> Node:
+    """The node that this machine is at this moment."""
+    belongs = membership.read(config.paths.membership_file)
+    options = Options().updated(belongs.options)
+    clients = clients_of(config, belongs.name)
+    spec = spec_of(config, clients.me, options)
+    lease_ttl_s = config.timing.heartbeat_ttl_s * options.check_ttl_multiplier
+    return Node(
+        clients=clients,
+        spec=spec,
+        membership=belongs.state,
+        observer=Observer(clients, spec, lease_ttl_s),
+        reporter=Reporter(clients, version("cloudify-manager-cluster"), fail_fast=options.check_fail_fast),
+    )

@@ -1,0 +1,16 @@
+"""What beat enqueues, and how often."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def beat_schedule(tick_interval_s: float) -> dict[str, dict[str, Any]]:
+    """The table of periodic tasks. A tick that waited for longer than two intervals is worth nothing."""
+    return {
+        "tick": {
+            "task": "tick",
+            "schedule": tick_interval_s,
+            "options": {"queue": "health", "expires": 2 * tick_interval_s},
+        },
+    }

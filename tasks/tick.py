@@ -1,0 +1,50 @@
+"""The periodic evaluation: one turn of the loop, on the queue that work never blocks."""
+
+from __future__ import annotations
+
+from celery import chain
+
+from orchestrator import reconcile
+from orchestrator.model.action import Plan
+from tasks.actions import ACTIONS_LOCK, signature_of
+from tasks.app import CLUSTER, HEALTH, app
+from tasks.exclusive import exclusively
+from tasks.node import current_node
+
+TICK_TIME_LIMIT_S = 15
+
+
+@app.task(name="tick", queue=HEALTH, time_limit=TICK_TIME_LIMIT_S, ignore_result=True, expires=2)
+def tick() -> None:
+    """Observe, decide, record; then hand the plan to the queue of actions."""
+    app.backend.client.delete(WAKING)
+    reconcile.tick(current_node(), dispatch)
+
+
+WAKING = "tick-is-waiting"
+
+
+def wake() -> None:
+    """Enqueue a tick, unless one is waiting already: it will see what there is to see."""
+    if app.backend.client.set(WAKING, 1, nx=True, px=500):
+        tick.apply_async()
+
+
+def dispatch(plan: Plan) -> bool:
+    """Enqueue the plan's actions, each after the one before, then a tick that looks at what came of it.
+
+    While an earlier plan is still being carried out nothing is enqueued: what is still due then will be
+    decided again.
+    """
+    if _busy():
+        return False
+    chain(*(signature_of(action) for action in plan.actions), tick.si()).apply_async()
+    return True
+
+
+def _busy() -> bool:
+    with exclusively(ACTIONS_LOCK, wait=False) as free:
+        if not free:
+            return True
+    with app.connection_for_read() as connection:
+        return bool(connection.default_channel.client.llen(CLUSTER))
