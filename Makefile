@@ -43,7 +43,7 @@ lint: setup ## style, types and import contracts
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
-	.venv/bin/lint-imports
+	.venv/bin/lint-imports --no-logo
 
 format: setup ## put the code into shape
 	.venv/bin/ruff check --fix
