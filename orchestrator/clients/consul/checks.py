@@ -1,0 +1,92 @@
+"""Health checks: how this node reports to Consul, and what Consul knows of the others."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+
+from consul.base import Check
+
+from orchestrator.clients.consul.connection import Connection, next_index
+from orchestrator.clients.consul.http import ConsulComplained, endpoint
+from orchestrator.config import NodeConfig
+
+REPORTED = ("database", "services", "heartbeat")
+GUARD = "guard"
+SERF = "serfHealth"
+GUARD_TIMEOUT_S = 1.0
+
+# What Consul says of a check that it does not know: 1.8, and newer ones.
+UNKNOWN_CHECK = ("does not have associated TTL", "Unknown check")
+
+
+class CheckOperations(Connection):
+    """Registering, reporting and reading health checks."""
+
+    def __init__(self, config: NodeConfig, me: str) -> None:
+        super().__init__(config, me)
+        self._ttl_s = config.timing.heartbeat_ttl_s
+
+    def register_checks(self, ttl_s: float) -> None:
+        """Have exactly the checks of this node, each reported one failing after ``ttl_s`` seconds of silence.
+
+        Can be called at any time: a check that is there already keeps its state.
+        """
+        self._ttl_s = ttl_s
+        # Registering again would show the check as failing for a moment, and end the session. Consul does not
+        # tell a check's times, so they are written into its notes.
+        present = {check["CheckID"]: check["Notes"] for check in self._api.agent.checks().values()}
+        for name, definition in self._definitions().items():
+            notes = str(definition)
+            if present.get(name) != notes:
+                self._api.agent.check.register(name, definition, check_id=name, notes=notes)
+
+    def _definitions(self) -> dict[str, dict[str, str]]:
+        guard = {
+            "tcp": endpoint(self.config.host_ip, self.config.ports.guard),
+            "interval": f"{self.config.timing.guard_check_interval_s}s",
+            "timeout": f"{GUARD_TIMEOUT_S}s",
+        }
+        return {**{name: Check.ttl(f"{self._ttl_s}s") for name in REPORTED}, GUARD: guard}
+
+    def pass_check(self, check: str) -> None:
+        """Report that ``check`` passes. The local agent answers, which says nothing about the majority."""
+        self._tell("pass", check, "")
+
+    def fail_check(self, check: str, why: str) -> None:
+        """Report that ``check`` fails, at once."""
+        self._tell("fail", check, why)
+
+    def _tell(self, verdict: str, check: str, why: str) -> None:
+        tell = {"pass": self._api.agent.check.ttl_pass, "fail": self._api.agent.check.ttl_fail}[verdict]
+        if not _known(tell, check, why):
+            # The agent forgets its checks together with its data folder.
+            self.register_checks(self._ttl_s)
+            tell(check, why)
+
+    def health(self) -> Mapping[str, frozenset[str]]:
+        """The names of each node's passing checks; Consul's own is called ``consul``.
+
+        Of a node whose agent is gone nothing passes: the rest is only what the agent said last.
+        """
+        _, passing = self._api.health.state("passing")
+        found: dict[str, set[str]] = defaultdict(set)
+        for check in passing or ():
+            found[check["Node"]].add("consul" if check["CheckID"] == SERF else check["CheckID"])
+        return {
+            node: frozenset(checks) if "consul" in checks else frozenset() for node, checks in found.items()
+        }
+
+    def wait_for_health(self, index: int, wait_s: float) -> int:
+        """Like ``wait_for_change``, for the state of any check of any node."""
+        found, _ = self._api.health.state("passing", index=index, wait=f"{wait_s}s")
+        return next_index(index, found)
+
+
+def _known(tell: Callable[[str, str], bool], check: str, why: str) -> bool:
+    try:
+        return tell(check, why)
+    except ConsulComplained as error:
+        if any(words in error.text for words in UNKNOWN_CHECK):
+            return False
+        raise

@@ -1,0 +1,201 @@
+"""The internal CA, and the node certificate that it signs.
+
+Each manager has a CA of its own until it joins a cluster; then it takes the cluster's CA, key included,
+and signs its own certificate with it. So whoever trusts the CA trusts whichever node leads.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import pwd
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from orchestrator.clients.files import write_atomically
+from orchestrator.config import NodeConfig
+from orchestrator.model.errors import Refused
+
+CA_LIFE = timedelta(days=3650)
+NODE_LIFE = timedelta(days=825)
+# Clocks of members may differ a little; a certificate that is valid tomorrow only helps nobody.
+BACKDATED = timedelta(hours=1)
+
+# Consul's servers know each other by this name (``verify_server_hostname``).
+CONSUL_SERVER_NAME = "server.dc1.consul"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPair:
+    """A certificate and its private key, in PEM. ``repr`` shows neither."""
+
+    certificate: str
+    key: str
+
+    def __repr__(self) -> str:
+        return "KeyPair(...)"
+
+
+def ensure_ca(ssl: Path) -> None:
+    """Make the internal CA in the folder ``ssl`` unless there is one."""
+    if not ((ssl / "ca.pem").exists() and (ssl / "ca.key").exists()):
+        install_ca(ssl, _new_ca())
+
+
+def read_ca(ssl: Path) -> KeyPair:
+    """The internal CA of this node."""
+    return KeyPair((ssl / "ca.pem").read_text(), (ssl / "ca.key").read_text())
+
+
+def install_ca(ssl: Path, authority: KeyPair) -> None:
+    """Replace the internal CA. Raises ``Refused`` when certificate and key do not belong together."""
+    _authority(authority)
+    # A key without its certificate signs nothing, so a crash between the two leaves no wrong pair in use.
+    write_atomically(ssl / "ca.key", authority.key)
+    write_atomically(ssl / "ca.pem", authority.certificate, mode=0o644)
+
+
+def issue(config: NodeConfig, name: str) -> None:
+    """Sign a new certificate for this node, and give PostgreSQL its own copy of it."""
+    ssl = config.paths.ssl
+    authority = read_ca(ssl)
+    pair = _sign(authority, name, _addresses(config))
+    write_atomically(ssl / "node.key", pair.key)
+    write_atomically(ssl / "node.pem", pair.certificate, mode=0o644)
+    _copy_for_postgres(config, authority.certificate, pair)
+
+
+def issued_for(ssl: Path) -> str | None:
+    """The node name in the certificate, when it was signed by the CA beside it; None otherwise."""
+    try:
+        certificate = x509.load_pem_x509_certificate((ssl / "node.pem").read_bytes())
+        authority = x509.load_pem_x509_certificate((ssl / "ca.pem").read_bytes())
+        key = serialization.load_pem_private_key((ssl / "node.key").read_bytes(), None)
+        certificate.verify_directly_issued_by(authority)
+    except (OSError, ValueError, TypeError, InvalidSignature):
+        return None
+    if key.public_key() != certificate.public_key():
+        return None
+    return str(certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value)
+
+
+def _addresses(config: NodeConfig) -> list[x509.GeneralName]:
+    hosts = dict.fromkeys(["127.0.0.1", config.host_ip, config.api_host, "localhost", CONSUL_SERVER_NAME])
+    if config.public_ip:
+        hosts[config.public_ip] = None
+    return [_general_name(host) for host in hosts]
+
+
+def _general_name(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)
+
+
+def _new_ca() -> KeyPair:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Cloudify internal CA")])
+    identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+    certificate = (
+        _builder(name, name, key.public_key(), CA_LIFE)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_usage(signs_certificates=True), critical=True)
+        .add_extension(identifier, critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    return _pem(certificate, key)
+
+
+def _sign(authority: KeyPair, name: str, addresses: Iterable[x509.GeneralName]) -> KeyPair:
+    ca, ca_key = _authority(authority)
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    both_ways = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
+    identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+    issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key())
+    certificate = (
+        _builder(subject, ca.subject, key.public_key(), NODE_LIFE)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_usage(signs_certificates=False), critical=True)
+        .add_extension(x509.ExtendedKeyUsage(both_ways), critical=False)
+        .add_extension(x509.SubjectAlternativeName(addresses), critical=False)
+        .add_extension(identifier, critical=False)
+        .add_extension(issuer, critical=False)
+        .sign(ca_key, hashes.SHA256())
+    )
+    return _pem(certificate, key)
+
+
+def _builder(
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, life: timedelta
+) -> x509.CertificateBuilder:
+    now = datetime.now(UTC)
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - BACKDATED)
+        .not_valid_after(now + life)
+    )
+
+
+def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=True,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=signs_certificates,
+        crl_sign=signs_certificates,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _authority(pair: KeyPair) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+    try:
+        certificate = x509.load_pem_x509_certificate(pair.certificate.encode())
+        key = serialization.load_pem_private_key(pair.key.encode(), None)
+    except (ValueError, TypeError) as error:
+        raise Refused("The internal CA's certificate or key cannot be read.") from error
+    if not isinstance(key, ec.EllipticCurvePrivateKey) or key.public_key() != certificate.public_key():
+        raise Refused("The internal CA's certificate and key do not belong together.")
+    return certificate, key
+
+
+def _pem(certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> KeyPair:
+    plain = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return KeyPair(certificate.public_bytes(serialization.Encoding.PEM).decode(), plain.decode())
+
+
+def _copy_for_postgres(config: NodeConfig, ca: str, pair: KeyPair) -> None:
+    """PostgreSQL reads a key only when it belongs to its own user, and to nobody else."""
+    folder = config.paths.ssl / "postgres"
+    folder.mkdir(parents=True, exist_ok=True)
+    contents = {"ca.pem": ca, "node.pem": pair.certificate, "node.key": pair.key}
+    for file, content in contents.items():
+        write_atomically(folder / file, content)
+        give_to_postgres(config, folder / file)
+    give_to_postgres(config, folder)
+    folder.chmod(0o700)
+
+
+def give_to_postgres(config: NodeConfig, path: Path) -> None:
+    """Make the user that PostgreSQL runs as the owner of ``path``, where that is another one."""
+    if config.postgres.os_user is not None and os.geteuid() == 0:
+        user = pwd.getpwnam(config.postgres.os_user)
+        os.chown(path, user.pw_uid, user.pw_gid)
