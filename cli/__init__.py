@@ -1,0 +1,1 @@
+"""The command lines: ``cfy`` speaks HTTP to managers, ``cfy_manager`` to the node that it runs on."""

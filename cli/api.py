@@ -1,0 +1,162 @@
+"""Requests to whoever leads: one pass over the members of a profile."""
+
+from __future__ import annotations
+
+import time
+from base64 import b64encode
+from collections.abc import Callable, Iterable, Mapping
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote
+
+from cli.errors import NOT_LEADER, REMOVED, CliError, Denied, Failure, NoManager, Rejected
+from cli.profile import Profile
+from cli.wire import Answer, Query, Request, Target, Unreachable, exchange, tls_context
+
+Trace = Callable[[str], None]
+
+
+def path(*parts: str) -> str:
+    """A resource's path, with whatever a name holds made harmless."""
+    return "".join("/" + quote(part, safe="") for part in parts)
+
+
+class Api:
+    """The REST API of a cluster.
+
+    Each request goes to who led last; when that member does not answer or does not lead, to the next one, and
+    so on, once round. When the connection broke after a request was sent, it may have been carried out: a
+    conflict (or on a DELETE "not found") that another member then answers says that it was, and is a success.
+    """
+
+    def __init__(
+        self,
+        profile: Profile,
+        *,
+        trace: Trace = lambda _: None,
+        on_leader: Trace = lambda _: None,
+        more_ca_files: Iterable[str] = (),
+    ) -> None:
+        """``on_leader`` is told the address of a member that leads when it is not the one that led before.
+
+        Raises ``CliError`` when the CA file cannot be read.
+        """
+        self.profile = profile
+        self._trace = trace
+        self._on_leader = on_leader
+        self._order = list(profile.addresses())
+        self._leader = profile.leader
+        self._tls = _tls(profile, more_ca_files) if profile.protocol == "https" else None
+
+    def get(self, where: str, **query: str | int | None) -> Any:
+        """Read a resource."""
+        return self.request("GET", where, query=query)
+
+    def put(self, where: str, body: Any, *, answer_needed: bool = False) -> Any:
+        """Create a resource. ``answer_needed``: a conflict after a broken connection is no success."""
+        return self.request("PUT", where, body=body, answer_needed=answer_needed)
+
+    def post(self, where: str, body: Any = None) -> Any:
+        """Change a resource, or create it."""
+        return self.request("POST", where, body=body)
+
+    def patch(self, where: str, body: Any) -> Any:
+        """Change a resource."""
+        return self.request("PATCH", where, body=body)
+
+    def delete(self, where: str, body: Any = None) -> Any:
+        """Delete a resource."""
+        return self.request("DELETE", where, body=body)
+
+    def items(self, where: str, **query: str | int | None) -> list[dict[str, Any]]:
+        """All the entries of a list, however many pages it has."""
+        found: list[dict[str, Any]] = []
+        while True:
+            page = self.get(where, **query, _offset=len(found) or None)
+            if isinstance(page, list):
+                return page
+            found += page["items"]
+            total = page.get("metadata", {}).get("pagination", {}).get("total", 0)
+            if not page["items"] or len(found) >= total:
+                return found
+
+    def request(
+        self,
+        method: str,
+        where: str,
+        *,
+        query: Query | None = None,
+        body: Any = None,
+        answer_needed: bool = False,
+    ) -> Any:
+        """Ask the members in turn, and return what the first one that leads answers.
+
+        Raises ``Rejected`` when it refuses, ``NoManager`` when there is none. Returns None when the request
+        was carried out by a member that could not say so any more.
+        """
+        request = Request(method, where, query or {}, body, self._headers())
+        failures: list[Failure] = []
+        for address in tuple(self._order):
+            outcome = self._ask(address, request)
+            if isinstance(outcome, Answer):
+                self._remember(address)
+                return _judge(
+                    outcome, request, after_drop=_may_be_done(failures), answer_needed=answer_needed
+                )
+            failures.append(outcome)
+        raise NoManager(failures)
+
+    def _ask(self, address: str, request: Request) -> Answer | Failure:
+        started_s = time.monotonic()
+        label = f"{request.method} {self.profile.protocol}://{address}:{self.profile.port}{request.url}"
+        try:
+            answer = exchange(Target(address, self.profile.port, self._tls), request)
+        except Unreachable as error:
+            self._trace(f"{label} -> {error}")
+            return Failure(address, str(error), sent=error.sent)
+        self._trace(
+            f"{label} -> {answer.status} {answer.error_code} ({(time.monotonic() - started_s) * 1000:.0f} ms)"
+        )
+        if answer.error_code in {NOT_LEADER, REMOVED}:
+            return Failure(address, answer.message, answer.error_code)
+        return answer
+
+    def _remember(self, address: str) -> None:
+        self._order.remove(address)
+        self._order.insert(0, address)
+        if address != self._leader:
+            self._leader = address
+            self._on_leader(address)
+
+    def _headers(self) -> Mapping[str, str]:
+        profile = self.profile
+        if profile.token:
+            return {"Authentication-Token": profile.token, "Tenant": profile.tenant}
+        pair = f"{profile.username}:{profile.password or ''}".encode()
+        return {"Authorization": "Basic " + b64encode(pair).decode(), "Tenant": profile.tenant}
+
+
+def _tls(profile: Profile, more_ca_files: Iterable[str]) -> Any:
+    ca_files = tuple(dict.fromkeys(name for name in (profile.ca_file, *more_ca_files) if name))
+    try:
+        return tls_context(ca_files, trust_all=profile.trust_all)
+    except OSError as error:
+        raise CliError(
+            f"The CA file cannot be used: {', '.join(ca_files)}: {error.strerror or error}",
+            "Name another one: cfy profiles set --ssl-ca-file FILE",
+        ) from error
+
+
+def _may_be_done(failures: list[Failure]) -> bool:
+    return any(failure.sent for failure in failures)
+
+
+def _judge(answer: Answer, request: Request, *, after_drop: bool, answer_needed: bool) -> Any:
+    if answer.ok:
+        return answer.body
+    done = {HTTPStatus.NOT_FOUND} if request.method == "DELETE" else {HTTPStatus.CONFLICT}
+    if after_drop and request.method != "GET" and answer.status in done and not answer_needed:
+        return None
+    denied = answer.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
+    kind = Denied if denied else Rejected
+    raise kind(answer.status, answer.error_code, answer.message, after_drop=after_drop)

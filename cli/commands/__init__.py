@@ -1,0 +1,1 @@
+"""The command groups of ``cfy``, one file each; loaded only when they are asked for."""

@@ -1,0 +1,132 @@
+"""What the user sees: tables for people and for pipes, JSON for programs, progress on standard error."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+
+from cli.settings import Settings
+
+Rows = Sequence[Mapping[str, Any]]
+
+STYLES = {
+    "leader": "bold green",
+    "replica": "cyan",
+    "offline": "bold red",
+    "ok": "green",
+    "failed": "bold red",
+    "running": "green",
+    "down": "bold red",
+    "remote": "dim",
+}
+
+
+class Output:
+    """Prints results to standard output, and everything else to standard error."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    def progress(self, message: str, at_s: float | None = None) -> None:
+        """Say what is going on; ``at_s`` (Unix time) is when it happened, if that is known."""
+        if self.settings.quiet or self.settings.json:
+            return
+        clock = time.strftime("%H:%M:%S", time.localtime(at_s))
+        click.echo(f"{click.style(clock, dim=True)}  {message}", err=True)
+
+    def trace(self, message: str) -> None:
+        """Say what is sent and answered, for who asked for it with ``-v``."""
+        if self.settings.verbosity >= Settings.SHOW_REQUESTS:
+            click.echo(click.style(message, dim=True), err=True)
+
+    def done(self, message: str, data: Any) -> None:
+        """The result of a command that changes something: a sentence, or its data as JSON."""
+        if self.settings.json:
+            self.json(data)
+        elif not self.settings.quiet:
+            click.echo(message)
+
+    def json(self, data: Any) -> None:
+        """Print data as JSON."""
+        click.echo(json.dumps(data, indent=2, default=str))
+
+    def table(self, rows: Rows, columns: Sequence[str], *, data: Any = None, empty: str = "Nothing.") -> None:
+        """Print one line per row; with ``--json`` print ``data`` (default: the rows) instead."""
+        if self.settings.json:
+            self.json(rows if data is None else data)
+        elif not rows:
+            self.done(empty, None)
+        elif sys.stdout.isatty():
+            _print_rich(rows, columns)
+        else:
+            click.echo(plain_table(rows, columns))
+
+    def details(self, record: Mapping[str, Any], data: Any = None) -> None:
+        """Print one thing, a line per property."""
+        if self.settings.json:
+            self.json(record if data is None else data)
+            return
+        width = max(len(heading(key)) for key in record)
+        for key, value in record.items():
+            styled = _ansi(text_of(value)) if sys.stdout.isatty() else text_of(value)
+            click.echo(f"{click.style(f'{heading(key):<{width}}', bold=True)}  {styled}".rstrip())
+
+
+def text_of(value: Any) -> str:
+    """A value as a table shows it."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}={text_of(item)}" for key, item in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(map(text_of, value))
+    return str(value)
+
+
+def heading(key: str) -> str:
+    """The title of a column."""
+    return key.replace("_", " ")
+
+
+def plain_table(rows: Rows, columns: Sequence[str]) -> str:
+    """A table for pipes: aligned, nothing cut off, two spaces or more between the columns."""
+    lines = [
+        [heading(column) for column in columns],
+        *([text_of(row.get(column)) for column in columns] for row in rows),
+    ]
+    widths = [max(len(line[index]) for line in lines) for index in range(len(columns))]
+    return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
+
+
+def rich_table(rows: Rows, columns: Sequence[str]) -> Any:
+    """A table for a terminal."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
+    for column in columns:
+        table.add_column(heading(column), overflow="fold")
+    for row in rows:
+        cells = (text_of(row.get(column)) for column in columns)
+        table.add_row(*(Text(cell, style=STYLES.get(cell.lower(), "")) for cell in cells))
+    return table
+
+
+def _print_rich(rows: Rows, columns: Sequence[str]) -> None:
+    from rich.console import Console
+
+    Console().print(rich_table(rows, columns))
+
+
+def _ansi(text: str) -> str:
+    words = STYLES.get(text.lower(), "").split()
+    colours = [word for word in words if word not in {"bold", "dim"}]
+    return click.style(text, fg=colours[0] if colours else None, bold="bold" in words or None)

@@ -1,0 +1,20 @@
+"""What the common options of every command say: ``--json``, ``-q``, ``-v``, ``--profile``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(slots=True)
+class Settings:
+    """How to answer. ``verbosity`` 1 shows each request, 2 also where an error came from."""
+
+    SHOW_REQUESTS: ClassVar[int] = 1
+    SHOW_TRACEBACK: ClassVar[int] = 2
+
+    json: bool = False
+    quiet: bool = False
+    verbosity: int = 0
+    profile: str | None = None
+    config_file: str | None = None

@@ -1,0 +1,63 @@
+"""Waiting for a manager to finish something, through failovers and restarts."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import TypeVar
+
+from cli.errors import REMOVED, CliError, NoManager, Rejected, TimedOut
+
+POLL_INTERVAL_S = 0.5
+"""The contract's clients ask every 3 s; a person at a terminal is glad of less, and it costs next to none."""
+
+T = TypeVar("T")
+
+
+class Deadline:
+    """How long one command may take in all."""
+
+    def __init__(self, timeout_s: float) -> None:
+        self.timeout_s = timeout_s
+        self.started_s = time.monotonic()
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds since the beginning."""
+        return time.monotonic() - self.started_s
+
+    def wait_for(self, question: Callable[[], T | None], what: str, interval_s: float | None = None) -> T:
+        """Ask until there is an answer.
+
+        A manager that does not answer, or does not lead, for a while is no reason to give up: services
+        restart, leaders change. Raises ``TimedOut``, and whatever else the question raises.
+        """
+        last: CliError | None = None
+        while True:
+            try:
+                answer = question()
+            except (NoManager, Rejected) as error:
+                if not _passes(error):
+                    raise
+                last = error
+            else:
+                if answer is not None:
+                    return answer
+                last = None
+            self._pause(what, last, POLL_INTERVAL_S if interval_s is None else interval_s)
+
+    def _pause(self, what: str, last: CliError | None, interval_s: float) -> None:
+        if self.elapsed_s + interval_s > self.timeout_s:
+            because = f"\n{last.message}" if last else ""
+            raise TimedOut(
+                f"After {self.timeout_s:g} s {what}.{because}",
+                "It may still happen: look with cfy cluster status. --timeout sets how long to wait.",
+            )
+        time.sleep(interval_s)
+
+
+def _passes(error: NoManager | Rejected) -> bool:
+    if isinstance(error, NoManager):
+        return not error.all_say(REMOVED)
+    return error.status >= HTTPStatus.INTERNAL_SERVER_ERROR
