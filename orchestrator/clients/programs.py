@@ -51,7 +51,7 @@ def programs(config: NodeConfig, *, member: bool) -> tuple[Program, ...]:
         _postgresql(config),
         Program("consul", (executable("consul"), *consul), autostart=member),
         Program("lease-guard", _python("orchestrator.guard")),
-        Program("consul-watcher", _python("orchestrator.watcher")),
+        Program("consul-watcher", _python("tasks.watch")),
         Program("handler-runner", _python("tasks.handler_runner"), stop_wait_s=15.0),
         Program("check-runner", _python("celery", *BEAT)),
         Program("restservice", _python("manager")),

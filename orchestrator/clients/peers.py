@@ -1,0 +1,111 @@
+"""The other members' machines, reached over SSH with a key that may do one thing there: stop the database."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import getpass
+import logging
+import socket
+import threading
+import time
+
+import paramiko
+
+from orchestrator.clients import ssh_files
+from orchestrator.config import NodeConfig
+from orchestrator.model.errors import PeerUnavailable
+from orchestrator.model.snapshot import Member
+
+log = logging.getLogger(__name__)
+ANSWER_BYTES = 100
+
+
+class Peers:
+    """Asks other members' machines. ``me`` is only used to say who asks, in the log."""
+
+    def __init__(self, config: NodeConfig, me: str) -> None:
+        self._config = config
+        self._me = me
+
+    def fence(self, member: Member, term: int, timeout_s: float) -> bool:
+        """Have the database of ``member`` stopped by force, on behalf of the leader of ``term``.
+
+        Returns whether it is known to be stopped, after ``timeout_s`` at the latest. It never raises: a
+        machine that cannot be reached, or that proves to be another one, is not fenced, and no more is known.
+        """
+        deadline = _Deadline(timeout_s)
+        try:
+            answer = self._ask(member, f"fence {term}", deadline)
+        except (OSError, EOFError, ValueError, paramiko.SSHException, PeerUnavailable) as error:
+            log.warning("%s could not fence %s for term %d: %s", self._me, member.name, term, error)
+            return False
+        log.info("%s asked %s to fence itself for term %d: %s", self._me, member.name, term, answer)
+        return answer == "fenced"
+
+    def _ask(self, member: Member, request: str, deadline: _Deadline) -> str:
+        connect_timeout_s = self._config.timing.fence_connect_timeout_s
+        address = (member.host_ip, self._config.ports.ssh)
+        with socket.create_connection(address, timeout=deadline.at_most(connect_timeout_s)) as connection:
+            # Small messages go back and forth: otherwise three of them wait 40 ms for the one before.
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            transport = paramiko.Transport(connection)
+            # Not every wait of the library can be bounded; the end of the connection ends them all.
+            watchdog = threading.Timer(deadline.left_s(), transport.close)
+            watchdog.start()
+            try:
+                # A frozen machine's kernel still accepts connections; the banner shows that nobody is there.
+                transport.banner_timeout = deadline.at_most(connect_timeout_s)
+                transport.auth_timeout = deadline.left_s()
+                transport.start_client(timeout=deadline.left_s())
+                _check_identity(transport, member)
+                transport.auth_publickey(getpass.getuser(), self._client_key())
+                return _request(transport, request, deadline)
+            finally:
+                watchdog.cancel()
+                transport.close()
+
+    def _client_key(self) -> paramiko.PKey:
+        path = self._config.paths.ssh / ssh_files.CLIENT_KEY
+        return paramiko.Ed25519Key.from_private_key_file(str(path))
+
+
+def _check_identity(transport: paramiko.Transport, member: Member) -> None:
+    try:
+        pinned = base64.b64decode(member.ssh_host_key.split()[1], validate=True)
+    except (IndexError, binascii.Error):
+        raise PeerUnavailable(f"no host key of {member.name} is known") from None
+    if transport.get_remote_server_key().asbytes() != pinned:
+        raise PeerUnavailable(f"{member.host_ip} shows another host key than that of {member.name}")
+
+
+def _request(transport: paramiko.Transport, request: str, deadline: _Deadline) -> str:
+    channel = transport.open_session(timeout=deadline.left_s())
+    channel.settimeout(deadline.left_s())
+    channel.exec_command(request)
+    answer = b""
+    while not answer.endswith(b"\n") and len(answer) < ANSWER_BYTES:
+        channel.settimeout(deadline.left_s())
+        received = channel.recv(ANSWER_BYTES)
+        if not received:
+            break
+        answer += received
+    return answer.decode(errors="replace").strip()
+
+
+class _Deadline:
+    """One bound over many waits."""
+
+    def __init__(self, timeout_s: float) -> None:
+        self._at_s = time.monotonic() + timeout_s
+
+    def left_s(self) -> float:
+        """What is left, in seconds. Raises ``PeerUnavailable`` when nothing is."""
+        left = self._at_s - time.monotonic()
+        if left <= 0:
+            raise PeerUnavailable("no answer in time")
+        return left
+
+    def at_most(self, limit_s: float) -> float:
+        """What is left, but not more than ``limit_s``."""
+        return min(limit_s, self.left_s())

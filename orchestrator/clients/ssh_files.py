@@ -1,0 +1,115 @@
+"""The node's own SSH daemon: keys, configuration, and who may ask it for what.
+
+No one can log in here: each member's key may do one thing, its forced command.
+"""
+
+from __future__ import annotations
+
+import getpass
+import shlex
+import stat
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from orchestrator.clients import fence_command
+from orchestrator.clients.files import write_atomically
+from orchestrator.config import NodeConfig
+from orchestrator.model.snapshot import Member
+
+HOST_KEY = "host_key"
+CLIENT_KEY = "client_key"
+
+
+def prepare(config: NodeConfig) -> None:
+    """Have keys and the daemon's configuration in ``paths.ssh``. Keys that are there are kept."""
+    config.paths.ssh.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for name in (HOST_KEY, CLIENT_KEY):
+        _ensure_key(config.paths.ssh / name)
+    write_atomically(config.paths.ssh / "sshd_config", daemon_config(config))
+    authorized_keys(config).touch(mode=0o600)
+
+
+def public_key(config: NodeConfig, name: str) -> str:
+    """The public half of this node's ``HOST_KEY`` or ``CLIENT_KEY``, as one line: type and base64."""
+    return (config.paths.ssh / f"{name}.pub").read_text().strip()
+
+
+def authorized_keys(config: NodeConfig) -> Path:
+    """Where the daemon looks up which key may do what."""
+    return config.paths.ssh / "authorized_keys"
+
+
+def authorise(config: NodeConfig, members: Iterable[Member]) -> bool:
+    """Let exactly these members stop the local database; whether that is a change."""
+    keys = sorted(member.ssh_client_key.strip() for member in members if member.ssh_client_key)
+    text = "".join(f"{_restriction(config)} {key}\n" for key in keys)
+    path = authorized_keys(config)
+    if path.exists() and path.read_text() == text:
+        return False
+    write_atomically(path, text)
+    return True
+
+
+def _restriction(config: NodeConfig) -> str:
+    script = str(Path(fence_command.__file__).resolve())
+    node = (str(config.paths.lease_file), str(config.paths.postgres_data))
+    # Isolated, and without site packages: it reads nothing of the user's environment, and starts fast.
+    command = shlex.join((sys.executable, "-I", "-S", script, *node))
+    return 'restrict,command="{}"'.format(command.replace('"', r"\""))
+
+
+def daemon_config(config: NodeConfig) -> str:
+    """The text of ``sshd_config``."""
+    keys = authorized_keys(config)
+    settings = {
+        "Port": config.ports.ssh,
+        "ListenAddress": config.host_ip,
+        "HostKey": config.paths.ssh / HOST_KEY,
+        "PidFile": "none",
+        "AllowUsers": getpass.getuser(),
+        "PermitRootLogin": "forced-commands-only",
+        "AuthenticationMethods": "publickey",
+        "AuthorizedKeysFile": keys,
+        # sshd refuses key files below a folder that others may write to. A demo may keep them below /var/tmp,
+        # whose sticky bit protects them as well; sshd does not look at that bit.
+        "StrictModes": "yes" if _private(keys) else "no",
+        "PasswordAuthentication": "no",
+        "KbdInteractiveAuthentication": "no",
+        "UsePAM": "no",
+        "UseDNS": "no",
+        "PermitTTY": "no",
+        "PermitUserRC": "no",
+        "PermitUserEnvironment": "no",
+        "DisableForwarding": "yes",
+        "PrintMotd": "no",
+        "LoginGraceTime": 10,
+        "LogLevel": "ERROR",
+    }
+    return "".join(f"{name} {_quoted(value)}\n" for name, value in settings.items())
+
+
+def _quoted(value: object) -> str:
+    text = str(value)
+    return f'"{text}"' if " " in text else text
+
+
+def _private(path: Path) -> bool:
+    """Whether no folder above ``path`` can be written by others than its owner."""
+    return not any(folder.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH) for folder in path.parents)
+
+
+def _ensure_key(path: Path) -> None:
+    if path.exists():
+        return
+    key = Ed25519PrivateKey.generate()
+    public = key.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
+    )
+    # The private half comes last: it is what tells that the pair is complete.
+    write_atomically(path.with_name(f"{path.name}.pub"), f"{public.decode()}\n", mode=0o644)
+    write_atomically(path, private.decode())
