@@ -1,0 +1,32 @@
+"""The handler-runner with a Celery application of its own: ``runner_stub.py <redis socket>``."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+
+from celery import Celery
+
+from tasks.handler_runner import HandlerRunner, prepare, work
+
+QUEUES = ("health", "cluster", "files")
+
+app = Celery("stub")
+
+
+@app.task(name="whoami")
+def whoami():
+    return os.getpid()
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO)
+    app.conf.update(
+        broker_url=f"redis+socket://{sys.argv[1]}?virtual_host=0",
+        result_backend=f"redis+socket://{sys.argv[1]}?virtual_host=1",
+        broker_connection_retry_on_startup=True,
+        worker_prefetch_multiplier=1,
+    )
+    prepare(app)
+    HandlerRunner(QUEUES, lambda queue: work(app, queue)).run()
