@@ -1,4 +1,4 @@
-"""``cfy``: the command line for a cluster of managers, from anywhere.
+"""The command line for a cluster of managers, from anywhere.
 
 \b
 Exit codes:

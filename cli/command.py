@@ -41,6 +41,13 @@ def profile_option() -> click.Parameter:
     return _common(("--profile",), metavar="NAME", help="Use this profile for this call.")
 
 
+def config_option() -> click.Parameter:
+    """The option of ``cfy_manager`` that names the node."""
+    return _common(
+        ("--config-file",), metavar="FILE", help="The node's configuration. Default: CLOUDIFY_CONFIG."
+    )
+
+
 class Command(click.Command):
     """A command with the common options."""
 

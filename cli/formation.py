@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import string
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from cli.api import Api
@@ -56,20 +57,26 @@ def refuse_member(api: Api) -> None:
 class Progress:
     """Asks a manager how far it is, and passes on what it says meanwhile."""
 
-    def __init__(self, api: Api, out: Output) -> None:
-        self._api = api
+    def __init__(self, read: Callable[[str | None], Mapping[str, Any]], out: Output) -> None:
+        """``read`` gives the cluster's state with the log lines after a cursor (None: with all of them)."""
+        self._read = read
         self._out = out
         self._cursor: str | None = None
 
-    def ask(self) -> dict[str, Any] | None:
+    @classmethod
+    def over_rest(cls, api: Api, out: Output) -> Progress:
+        """The progress of the one manager that ``api`` speaks to."""
+        return cls(lambda since: read_state(api, _include="logs,initialized,error", since=since), out)
+
+    def ask(self) -> Mapping[str, Any] | None:
         """The cluster's state once this manager is in it; None: not yet.
 
         Raises ``CliError`` when the manager has given up, ``NoManager`` when it is silent or does not lead.
         """
-        state = read_state(self._api, _include="logs,initialized,error", since=self._cursor)
+        state = self._read(self._cursor)
         for line in state.get("logs") or ():
             self._cursor = str(line["cursor"])
             self._out.progress(line["message"], line["timestamp"] / MICROSECONDS)
         if state.get("error"):
             raise CliError(state["error"], "Nothing was changed for good: it can be tried again.")
-        return state if state["initialized"] else None
+        return state if state.get("initialized") else None

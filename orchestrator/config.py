@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
+import sys
 import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
@@ -233,3 +234,20 @@ def _complaint(path: Path, key: str, kind: str, message: str) -> str:
         if isinstance(annotation, type) and issubclass(annotation, BaseModel):
             section = annotation
     return f"{path}: {key}: there is no such setting; allowed here: {', '.join(sorted(section.model_fields))}"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Check the files that are named on the command line; says on standard error what is wrong with them."""
+    paths = sys.argv[1:] if arguments is None else arguments
+    complaints = []
+    for path in paths or [str(config_file())]:
+        try:
+            load(Path(path))
+        except ConfigurationError as error:
+            complaints.append(str(error))
+    sys.stderr.writelines(f"{complaint}\n" for complaint in complaints)
+    return 1 if complaints else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 from typing import Any
 
 import click
@@ -14,6 +13,7 @@ from cli.errors import Rejected
 from cli.members import not_in_cluster, read_nodes, read_state
 from cli.profile import is_leader, state_of
 from cli.session import Session, pass_session
+from cli.showing import show_history, show_plan
 from cli.waiting import Deadline
 
 SWITCHOVER_TIMEOUT_S = 60.0
@@ -123,34 +123,8 @@ def resume(session: Session) -> None:
 @pass_session
 def history(session: Session, last: int) -> None:
     """Show what happened in the cluster: terms, failovers and their causes, joins, removals."""
-    entries = session.api.items("/cluster/history", _size=last)
-    show_history(session.out.table, entries)
-
-
-def show_history(table: Any, entries: list[dict[str, Any]]) -> None:
-    """Print history entries, the newest last."""
-    rows = [entry | {"at": local_time(entry.get("at")), "took_s": _seconds(entry)} for entry in entries]
-    columns = ("at", "term", "node", "kind", "summary", "cause", "took_s")
-    table(
-        sorted(rows, key=lambda row: row.get("number", 0)),
-        columns,
-        data=entries,
-        empty="Nothing has happened yet.",
-    )
-
-
-def local_time(at: float | str | None) -> str:
-    """A moment (Unix seconds, or as REST writes it) in this machine's time zone."""
-    if at is None:
-        return ""
-    if isinstance(at, str):
-        return at
-    return datetime.fromtimestamp(at).astimezone().strftime("%Y-%m-%d %H:%M:%S")
-
-
-def _seconds(entry: Mapping[str, Any]) -> str:
-    duration_s = entry.get("duration_s")
-    return "" if duration_s is None else f"{duration_s:.2f}"
+    page = session.api.get("/cluster/history", _size=last, _sort="-number")
+    show_history(session.out, page["items"])
 
 
 @group.command("plan")
@@ -158,13 +132,3 @@ def _seconds(entry: Mapping[str, Any]) -> str:
 def plan(session: Session) -> None:
     """Show what the leader would do now, and why, without doing it."""
     show_plan(session.out, session.api.get("/cluster/plan"))
-
-
-def show_plan(out: Any, found: Mapping[str, Any]) -> None:
-    """Print a plan: the situation that a node is in, and the actions that follow from it."""
-    if out.settings.json:
-        out.json(found)
-        return
-    out.details({key: value for key, value in found.items() if key != "plan"})
-    steps = [{"step": number, "action": text} for number, text in enumerate(found.get("plan", []), 1)]
-    out.table(steps, ("step", "action"), empty="Nothing to do.")

@@ -65,7 +65,7 @@ class Seen:
 
 @dataclass
 class Manager:
-    """One manager. ``table``: "GET /path" -> the answers in turn (the last one for ever), "*" for the rest."""
+    """One manager. ``table``: "GET /path" -> its answers in turn (the last for ever); "*" for the rest."""
 
     address: str
     table: dict[str, Answers]
@@ -112,7 +112,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
-    do_GET = do_PUT = do_POST = do_PATCH = do_DELETE = _handle
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("do_"):
+            return self._handle
+        raise AttributeError(name)
 
     def log_message(self, *_: object) -> None:
         """Keep quiet."""

@@ -94,7 +94,9 @@ def test_a_dropped_put_is_repeated_on_the_next_member(cfy, managers):
     second = managers.add({"PUT /users": (201, USER)})
     cfy.profile(first, second, port=managers.port)
     assert cfy.json(*CREATE) == USER
-    assert first.seen[0].body == second.seen[0].body == {"username": "ann", "password": "pw", "role": "default"}
+    assert (
+        first.seen[0].body == second.seen[0].body == {"username": "ann", "password": "pw", "role": "default"}
+    )
 
 
 def test_a_conflict_after_a_dropped_put_counts_as_done(cfy, managers):

@@ -1,0 +1,38 @@
+"""The command line for the manager on this machine.
+
+It needs neither the REST service nor a leader: it speaks to the node's own task queue.
+
+\b
+Exit codes:
+  0    done
+  1    refused, or failed
+  2    the command line is wrong
+  3    the node does not answer
+  5    it goes on, but waiting for it took too long (--timeout)
+  130  interrupted
+"""  # noqa: D301 -- The escape is Click's mark for text that keeps its lines.
+
+from __future__ import annotations
+
+import click
+
+from cli.command import RootGroup, config_option
+
+COMMANDS = {
+    "cluster": ("cli.machine.cluster:group", "The cluster, as this node takes part in it."),
+    "status": ("cli.machine.status:command", "Show how this node is, and where it stands towards a cluster."),
+    "validate-config": (
+        "cli.machine.validate:command",
+        "Check a configuration file: which key is wrong, and what is allowed there.",
+    ),
+}
+
+
+@click.group("cfy_manager", cls=RootGroup, late=COMMANDS, params=[config_option()], help=__doc__)
+@click.version_option(package_name="cloudify-manager-cluster", message="%(prog)s %(version)s")
+def main() -> None:
+    """Start of the program; the help is the module's."""
+
+
+if __name__ == "__main__":
+    main(prog_name="cfy_manager")

@@ -1,0 +1,95 @@
+"""``cfy_manager cluster``: what can be done on a member itself, also when nobody leads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from cli import options
+from cli.command import Group
+from cli.errors import CliError
+from cli.formation import FORMATION_TIMEOUT_S, Progress, member_request
+from cli.machine.node import Node, Work, pass_node
+from cli.options import NewMember
+from cli.showing import show_history, show_plan
+from cli.waiting import Deadline
+
+LOOPBACK = "127.0.0.1"
+
+
+@click.group("cluster", cls=Group)
+def group() -> None:
+    """The cluster, as this node takes part in it."""
+
+
+@group.command("start")
+@options.new_member
+@options.timeout(FORMATION_TIMEOUT_S)
+@pass_node
+def start(node: Node, member: NewMember, timeout_s: float) -> None:
+    """Make this manager the first of a cluster.
+
+    A cluster is joined from elsewhere (cfy cluster join), because the leader has to take part.
+    """
+    request = member_request(member, str(node.config.get("host_ip", LOOPBACK)))
+    if node.ask("formation.status").get("initialized"):
+        raise CliError("This manager already belongs to a cluster.", "See which: cfy_manager status")
+    _follow(node, node.begin("formation.start", **request), timeout_s)
+    node.out.done(f"The cluster is started, and {request['node_name']} leads it.", request)
+
+
+def _follow(node: Node, work: Work, timeout_s: float) -> Any:
+    """Show what the node says while it works, and return what comes of it."""
+    progress = Progress(lambda since: node.ask("formation.status", since=since), node.out)
+
+    def finished() -> bool | None:
+        done = work.ready()
+        progress.ask()
+        return done or None
+
+    Deadline(timeout_s).wait_for(finished, "the node is not done")
+    return work.result(timeout_s)
+
+
+@group.command("remove")
+@click.argument("name")
+@options.timeout(FORMATION_TIMEOUT_S)
+@pass_node
+def remove(node: Node, name: str, timeout_s: float) -> None:
+    """Take a member out of the cluster (on the leader)."""
+    node.begin("formation.remove", name=name).result(timeout_s)
+    node.out.done(f"{name} is removed from the cluster.", {"name": name})
+
+
+@group.command("plan")
+@pass_node
+def plan(node: Node) -> None:
+    """Show what this node would do now, and why, without doing it."""
+    show_plan(node.out, node.ask("formation.plan"))
+
+
+@group.command("pause")
+@pass_node
+def pause(node: Node) -> None:
+    """Stop automatic failover, for maintenance. Nothing else stops."""
+    node.ask("formation.pause")
+    node.out.done("The cluster is paused: no automatic failover until it is resumed.", {"paused": True})
+
+
+@group.command("resume")
+@pass_node
+def resume(node: Node) -> None:
+    """Allow automatic failover again."""
+    node.ask("formation.resume")
+    node.out.done("The cluster is no longer paused.", {"paused": False})
+
+
+@group.command("history")
+@click.option(
+    "-n", "--last", default=20, show_default=True, type=click.IntRange(min=1), help="How many entries."
+)
+@pass_node
+def history(node: Node, last: int) -> None:
+    """Show what happened in the cluster: terms, failovers and their causes, joins, removals."""
+    show_history(node.out, node.ask("formation.history", limit=last))
