@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import logging
 import selectors
+import signal
 import socket
 import sys
 from pathlib import Path
 
 from orchestrator.clients.clock import now_s
-from orchestrator.clients.postgres.server import kill_primary
+from orchestrator.clients.postgres.postmaster import Postmaster
 from orchestrator.config import NodeConfig, load
 from orchestrator.record import lease_file
 
@@ -65,7 +66,9 @@ class Guard:
             return IDLE_S
         if due_s > 0:
             return max(SHORTEST_LOOK_S, min(due_s, IDLE_S))
-        if kill_primary(self._data):
+        # A standby may run without a lease: it acknowledges nothing to clients.
+        is_standby = (self._data / "standby.signal").exists()
+        if not is_standby and Postmaster(self._data).signal(signal.SIGQUIT):
             log.warning("The lease was not renewed in time: the database was stopped.")
         return IDLE_S
 

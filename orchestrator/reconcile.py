@@ -16,7 +16,7 @@ from orchestrator.model.action import Plan
 from orchestrator.model.snapshot import MembershipState
 from orchestrator.model.spec import Spec
 from orchestrator.observe import Observer
-from orchestrator.record import journal, lease_file
+from orchestrator.record import journal, lease_file, options
 from orchestrator.record.status import Reporter, lease_state
 
 Dispatch = Callable[[Plan], bool]
@@ -42,4 +42,5 @@ def tick(node: Node, dispatch: Dispatch) -> Plan:
     if plan.actions and dispatch(plan):
         journal.write_plan(plan)
     node.reporter.report(snapshot, plan)
+    options.adopt(node.clients, snapshot, node.spec.options)
     return plan

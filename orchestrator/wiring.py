@@ -17,18 +17,25 @@ from orchestrator.record import membership
 from orchestrator.record.status import Reporter
 
 
-def clients_of(config: NodeConfig, me: str | None = None) -> Clients:
-    """The clients of a node; ``me`` defaults to the name under which it belongs to a cluster."""
-    name = me or membership.read(config.paths.membership_file).name or ""
+def clients_of(config: NodeConfig, me: str | None = None, options: Options | None = None) -> Clients:
+    """The clients of a node; name and options default to those with which it belongs to a cluster."""
+    belongs = membership.read(config.paths.membership_file)
+    name = me or belongs.name or ""
+    options = options or Options().updated(belongs.options)
     services = SupervisorServices(config)
     return Clients(
         config=config,
         me=name,
-        consul=Consul(config, name),
+        consul=Consul(config, name, check_ttl_s=lease_ttl_s(config, options)),
         postgres=Postgres(config, services),
         services=services,
         peers=Peers(config, name),
     )
+
+
+def lease_ttl_s(config: NodeConfig, options: Options) -> float:
+    """After how many seconds of silence this node's checks fail, and its lease is over."""
+    return config.timing.heartbeat_ttl_s * options.check_ttl_multiplier
 
 
 def spec_of(config: NodeConfig, me: str, options: Options) -> Spec:
@@ -50,13 +57,12 @@ def build(config: NodeConfig) -> Node:
     """The node that this machine is at this moment."""
     belongs = membership.read(config.paths.membership_file)
     options = Options().updated(belongs.options)
-    clients = clients_of(config, belongs.name)
+    clients = clients_of(config, belongs.name, options)
     spec = spec_of(config, clients.me, options)
-    lease_ttl_s = config.timing.heartbeat_ttl_s * options.check_ttl_multiplier
     return Node(
         clients=clients,
         spec=spec,
         membership=belongs.state,
-        observer=Observer(clients, spec, lease_ttl_s),
+        observer=Observer(clients, spec, lease_ttl_s(config, options)),
         reporter=Reporter(clients, version("cloudify-manager-cluster"), fail_fast=options.check_fail_fast),
     )

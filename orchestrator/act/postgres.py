@@ -24,8 +24,8 @@ from orchestrator.model.action import (
 )
 from orchestrator.model.errors import Diverged, StaleRound, StaleTerm, Unfinished
 from orchestrator.model.lsn import shares_history
-from orchestrator.model.snapshot import Role
-from orchestrator.record import attempts, journal, promises
+from orchestrator.model.snapshot import MembershipState, Role
+from orchestrator.record import attempts, journal, membership, promises
 
 
 def fence(clients: Clients, action: Fence) -> Outcome:
@@ -79,7 +79,10 @@ def _result_in_time(forced: Future[bool], timeout_s: float) -> bool:
 
 def start_primary(clients: Clients, action: StartPrimary) -> Outcome:
     """Start the database on its own timeline, which nobody has left in this term."""
-    require_lease(clients, action.term)
+    if action.term is not None:
+        require_lease(clients, action.term)
+    elif membership.read(clients.config.paths.membership_file).state is not MembershipState.ALONE:
+        raise StaleTerm("decided while this manager was alone, which it is no more")
     if clients.postgres.read().role is not Role.STOPPED:
         return AlreadyDone("the database runs")
     clients.postgres.start(standby=False)

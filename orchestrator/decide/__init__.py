@@ -25,7 +25,7 @@ from orchestrator.model.spec import Spec
 Rule = Callable[[Snapshot, Spec], Action | None]
 
 PLAYBOOK: Mapping[Situation, tuple[Rule, ...]] = {
-    Situation.ALONE: (),
+    Situation.ALONE: (postgres.start_alone,),
     Situation.PAUSED: (),
     Situation.REMOVED: (postgres.stop_everything,),
     Situation.CUT_OFF: (leadership.fence_when_cut_off,),

@@ -19,7 +19,7 @@ from orchestrator.model.action import (
     StopEverything,
     WriteRecord,
 )
-from orchestrator.model.snapshot import Announcement, Role, Snapshot, SyncRecord, SyncSetting
+from orchestrator.model.snapshot import Announcement, MembershipState, Role, Snapshot, SyncRecord, SyncSetting
 from orchestrator.model.spec import Spec
 
 
@@ -47,6 +47,12 @@ def start_primary(snapshot: Snapshot, spec: Spec) -> StartPrimary | None:
     if snapshot.database.role is Role.STOPPED and announced(snapshot):
         return StartPrimary(view_of(snapshot).lease.term)
     return None
+
+
+def start_alone(snapshot: Snapshot, spec: Spec) -> StartPrimary | None:
+    """A manager that belongs to no cluster is its own master; one that is just joining is not."""
+    alone = snapshot.membership is MembershipState.ALONE
+    return StartPrimary(None) if alone and snapshot.database.role is Role.STOPPED else None
 
 
 def _streaming(snapshot: Snapshot) -> frozenset[str]:

@@ -84,10 +84,13 @@ class Promote:
 
 @dataclass(frozen=True, slots=True)
 class StartPrimary:
-    """Start the leader's own database again within its term, on its own timeline."""
+    """Start a stopped database as the primary that it was, on its own timeline.
 
-    summary: ClassVar[str] = "Start the leader's database again, because nobody else can take over."
-    term: int
+    ``term``: the term in which it is the leader's; None on a manager that belongs to no cluster.
+    """
+
+    summary: ClassVar[str] = "Start the database again as the primary that it was."
+    term: int | None
 
 
 @dataclass(frozen=True, slots=True)
