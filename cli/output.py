@@ -71,10 +71,10 @@ class Output:
         if self.settings.json:
             self.json(record if data is None else data)
             return
-        width = max(len(heading(key)) for key in record)
+        width = max(len(key) for key in record)
         for key, value in record.items():
             styled = _ansi(text_of(value)) if sys.stdout.isatty() else text_of(value)
-            click.echo(f"{click.style(f'{heading(key):<{width}}', bold=True)}  {styled}".rstrip())
+            click.echo(f"{click.style(f'{key:<{width}}', bold=True)}  {styled}".rstrip())
 
 
 def text_of(value: Any) -> str:
@@ -90,15 +90,10 @@ def text_of(value: Any) -> str:
     return str(value)
 
 
-def heading(key: str) -> str:
-    """The title of a column."""
-    return key.replace("_", " ")
-
-
 def plain_table(rows: Rows, columns: Sequence[str]) -> str:
     """A table for pipes: aligned, nothing cut off, two spaces or more between the columns."""
     lines = [
-        [heading(column) for column in columns],
+        list(columns),
         *([text_of(row.get(column)) for column in columns] for row in rows),
     ]
     widths = [max(len(line[index]) for line in lines) for index in range(len(columns))]
@@ -113,7 +108,7 @@ def rich_table(rows: Rows, columns: Sequence[str]) -> Any:
 
     table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
     for column in columns:
-        table.add_column(heading(column), overflow="fold")
+        table.add_column(column, overflow="fold")
     for row in rows:
         cells = (text_of(row.get(column)) for column in columns)
         table.add_row(*(Text(cell, style=STYLES.get(cell.lower(), "")) for cell in cells))

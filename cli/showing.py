@@ -32,10 +32,13 @@ def _seconds(entry: Mapping[str, Any]) -> str:
 
 
 def show_plan(out: Output, found: Mapping[str, Any]) -> None:
-    """Print a plan: the situation that a node is in, and the actions that follow from it."""
-    if out.settings.json:
-        out.json(found)
-        return
-    out.details({key: value for key, value in found.items() if key != "plan"})
-    steps = [{"step": number, "action": text} for number, text in enumerate(found.get("plan", []), 1)]
-    out.table(steps, ("step", "action"), empty="Nothing to do.")
+    """Print what one node would do now (or each of several, when ``found`` is a list's page)."""
+    plans = found.get("items", [found])
+    rows = [row for plan in plans for row in _steps(plan)]
+    out.table(rows, ("node", "situation", "plan"), data=found)
+
+
+def _steps(plan: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
+    steps = plan.get("plan") or ["nothing to do"]
+    first = {"node": plan.get("node"), "situation": plan.get("situation"), "plan": steps[0]}
+    return [first, *({"plan": step} for step in steps[1:])]

@@ -67,13 +67,11 @@ def get(session: Session, name: str) -> None:
 
 
 def _details(node: Mapping[str, Any]) -> dict[str, Any]:
-    checks = [f"{key} {'ok' if passes else 'FAILED'}" for key, passes in (node.get("checks") or {}).items()]
-    plain = {
-        key: value
-        for key, value in _shown(node).items()
-        if key not in {"online", "master", "options", "checks"}
-    }
-    return plain | {"checks": checks} | dict(node.get("options") or {})
+    # Options look as they are to be typed for nodes update.
+    options = {key: str(value).lower() for key, value in (node.get("options") or {}).items()}
+    checks = {key: value for key, value in _row(node).items() if key in CHECKS}
+    hidden = {"online", "master", "options", "checks"}
+    return {key: value for key, value in _shown(node).items() if key not in hidden} | checks | options
 
 
 @group.command("update")

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import functools
 import os
+import socket
+import time
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -28,6 +29,7 @@ QUICK_QUEUE, WORK_QUEUE = "health", "cluster"
 """The node answers on the one at any time; on the other it does one thing after another."""
 
 ANSWER_TIMEOUT_S = 10.0
+RESULT_INTERVAL_S = 0.02
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -36,37 +38,41 @@ R = TypeVar("R")
 class Work:
     """Something that the node has been told to do."""
 
-    def __init__(self, task: str, result: Any) -> None:
+    def __init__(self, task: str, task_id: str, results: Any) -> None:
         self._task = task
-        self._result = result
+        self._task_id = task_id
+        self._results = results
 
     def ready(self) -> bool:
-        """Whether the node is done with it, well or not."""
-        with self._answering():
-            return bool(self._result.ready())
+        """Whether the node is done with it, well or not. Raises ``NodeUnreachable``."""
+        return self._read()["status"] in {"SUCCESS", "FAILURE", "REVOKED"}
 
     def result(self, timeout_s: float) -> Any:
         """What came of it. Raises ``CliError`` with the node's words, or ``NodeUnreachable``."""
-        with self._answering():
+        deadline_s = time.monotonic() + timeout_s
+        while not self.ready():
+            if time.monotonic() > deadline_s:
+                raise self._silence()
+            time.sleep(RESULT_INTERVAL_S)
+        found = self._read()
+        if found["status"] != "SUCCESS":
             # A task's error arrives as a class that Celery makes up from its name: its words are what counts.
-            value = self._result.get(timeout=timeout_s, propagate=False)
-            failed = self._result.failed()
-        if failed:
-            raise CliError(str(value))
-        return value
+            raise CliError(str(found["result"]))
+        return found["result"]
 
-    @contextmanager
-    def _answering(self) -> Iterator[None]:
-        from celery.exceptions import TimeoutError as NoResult
+    def _read(self) -> Mapping[str, Any]:
         from redis.exceptions import RedisError
 
         try:
-            yield
-        except (NoResult, RedisError) as error:
-            raise NodeUnreachable(
-                f"The node does not answer ({self._task}).",
-                "Do its services run, the handler-runner above all?",
-            ) from error
+            found: Mapping[str, Any] = self._results.get_task_meta(self._task_id)
+        except RedisError as error:
+            raise self._silence() from error
+        return found
+
+    def _silence(self) -> NodeUnreachable:
+        return NodeUnreachable(
+            f"The node does not answer ({self._task}).", "Do its services run, the handler-runner above all?"
+        )
 
 
 class Node:
@@ -107,32 +113,35 @@ class Node:
     def _send(
         self, task: str, arguments: Mapping[str, Any], queue: str, expires_s: float | None = None
     ) -> Work:
-        from kombu.exceptions import OperationalError
-
+        self._check_socket()
         self.out.trace(f"{task} -> {self.socket} ({queue})")
-        try:
-            result = self._app.send_task(
-                task, kwargs=dict(arguments), queue=queue, expires=expires_s, retry=False
-            )
-        except OperationalError as error:
-            raise NodeUnreachable(
-                f"The node's task queue does not answer at {self.socket}.",
-                f"Does the node run, and may this user open the socket? Configuration: {self.config_file}",
-            ) from error
-        return Work(task, result)
+        sent = self._celery().send_task(
+            task, kwargs=dict(arguments), queue=queue, expires=expires_s, retry=False
+        )
+        return Work(task, sent.id, self._results)
 
-    @functools.cached_property
-    def _app(self) -> Any:
+    def _check_socket(self) -> None:
+        # Celery would try again for a while, and then tell its log.
+        with socket.socket(socket.AF_UNIX) as probe:
+            try:
+                probe.connect(str(self.socket))
+            except OSError as error:
+                raise NodeUnreachable(
+                    f"The node's task queue does not answer: {self.socket}: {error.strerror}",
+                    f"Does the node run, and may this user open its socket? See {self.config_file}.",
+                ) from error
+
+    def _celery(self, **backend: str) -> Any:
         from celery import Celery
 
-        url = f"redis+socket://{self.socket}?virtual_host="
-        app = Celery(broker=f"{url}0", backend=f"{url}1", set_as_current=False)
-        app.conf.update(
-            broker_transport_options={"socket_timeout": 5, "socket_connect_timeout": 2},
-            redis_socket_connect_timeout=2,
-            result_backend_transport_options={"retry_policy": {"max_retries": 1}},
-        )
+        app = Celery(broker=f"redis+socket://{self.socket}?virtual_host=0", set_as_current=False, **backend)
+        app.conf.broker_transport_options = {"socket_timeout": 5, "socket_connect_timeout": 2}
         return app
+
+    @functools.cached_property
+    def _results(self) -> Any:
+        # Apart from what sends: a result that is subscribed to leaves subscriptions to be cleaned up.
+        return self._celery(backend=f"redis+socket://{self.socket}?virtual_host=1").backend
 
 
 def pass_node(function: Callable[Concatenate[Node, P], R]) -> Callable[P, R]:

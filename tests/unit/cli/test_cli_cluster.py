@@ -281,7 +281,7 @@ class TestNodes:
         leader, _ = pair
         result = cfy("cluster", "nodes", "list")
         head, first, second = result.stdout.splitlines()
-        assert head.split() == ["name", "host", "ip", "state", "database", "services", "consul", "heartbeat"]
+        assert head.split() == ["name", "host_ip", "state", "database", "services", "consul", "heartbeat"]
         assert first.split() == ["n1", leader.address, "leader", "ok", "ok", "ok", "ok"]
         assert second.split()[2:] == ["offline", *["FAILED"] * 4]
         assert leader.requests() == ["GET /cluster", "GET /cluster/nodes"]

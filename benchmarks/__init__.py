@@ -1,0 +1,1 @@
+"""Figures, printed and written to benchmarks/out; no tests."""
