@@ -9,6 +9,7 @@ import secrets
 import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from orchestrator.clients.files import write_atomically
@@ -51,6 +52,11 @@ def installed_version() -> Version:
     if not found:
         raise ConsulUnavailable(f"'{BINARY} version' does not say which version it is.")
     return int(found[1]), int(found[2]), int(found[3])
+
+
+def agent_file(config: NodeConfig) -> Path:
+    """The agent's configuration; a node without it has no Consul."""
+    return config.paths.consul_etc / "agent.json"
 
 
 def command(config: NodeConfig) -> list[str]:
@@ -104,7 +110,7 @@ def write(config: NodeConfig, settings: AgentSettings) -> None:
     Raises ``ConfigurationError`` when Consul refuses it, ``ConsulUnavailable`` when Consul is not installed.
     """
     content = configuration(config, settings, installed_version())
-    write_atomically(config.paths.consul_etc / "agent.json", json.dumps(content, indent=1) + "\n")
+    write_atomically(agent_file(config), json.dumps(content, indent=1) + "\n")
     config.paths.consul_data.mkdir(parents=True, exist_ok=True, mode=0o700)
     checked = _run("validate", "-quiet", str(config.paths.consul_etc))
     if checked.returncode != 0:
@@ -113,7 +119,7 @@ def write(config: NodeConfig, settings: AgentSettings) -> None:
 
 def read_gossip_key(config: NodeConfig) -> str:
     """The gossip key that this node's agent is configured with."""
-    return str(json.loads((config.paths.consul_etc / "agent.json").read_bytes())["encrypt"])
+    return str(json.loads(agent_file(config).read_bytes())["encrypt"])
 
 
 def _ports(config: NodeConfig, version: Version) -> dict[str, int]:

@@ -65,12 +65,20 @@ def install_ca(ssl: Path, authority: KeyPair) -> None:
 
 def issue(config: NodeConfig, name: str) -> None:
     """Sign a new certificate for this node, and give PostgreSQL its own copy of it."""
+    install_node(config, _sign(read_ca(config.paths.ssl), name, _addresses(config)))
+
+
+def read_node(ssl: Path) -> KeyPair:
+    """This node's own certificate."""
+    return KeyPair((ssl / "node.pem").read_text(), (ssl / "node.key").read_text())
+
+
+def install_node(config: NodeConfig, pair: KeyPair) -> None:
+    """Replace this node's certificate, and PostgreSQL's copy of it and of the CA."""
     ssl = config.paths.ssl
-    authority = read_ca(ssl)
-    pair = _sign(authority, name, _addresses(config))
     write_atomically(ssl / "node.key", pair.key)
     write_atomically(ssl / "node.pem", pair.certificate, mode=0o644)
-    _copy_for_postgres(config, authority.certificate, pair)
+    _copy_for_postgres(config, read_ca(ssl).certificate, pair)
 
 
 def issued_for(ssl: Path) -> str | None:

@@ -23,9 +23,10 @@ UNKNOWN_CHECK = ("does not have associated TTL", "Unknown check")
 class CheckOperations(Connection):
     """Registering, reporting and reading health checks."""
 
-    def __init__(self, config: NodeConfig, me: str) -> None:
+    def __init__(self, config: NodeConfig, me: str, check_ttl_s: float | None = None) -> None:
+        """``check_ttl_s``: with which checks are registered that the agent has forgotten."""
         super().__init__(config, me)
-        self._ttl_s = config.timing.heartbeat_ttl_s
+        self._ttl_s = check_ttl_s or config.timing.heartbeat_ttl_s
 
     def register_checks(self, ttl_s: float) -> None:
         """Have exactly the checks of this node, each reported one failing after ``ttl_s`` seconds of silence.

@@ -7,7 +7,7 @@ from dataclasses import replace
 from orchestrator.clients.consul import keys
 from orchestrator.clients.consul.codec import decode, encode
 from orchestrator.clients.consul.connection import Connection, operation
-from orchestrator.model.errors import Conflict
+from orchestrator.model.errors import ConsulUnavailable
 from orchestrator.model.history import HistoryEntry
 
 KEPT = 1000
@@ -20,7 +20,7 @@ class HistoryOperations(Connection):
     def append_history(self, entry: HistoryEntry) -> None:
         """Add ``entry`` at the end, whatever its number says; the oldest beyond a thousand goes.
 
-        Raises ``Conflict`` when others were faster again and again.
+        Raises ``ConsulUnavailable`` also when others were faster again and again.
         """
         for _ in range(ATTEMPTS):
             number = self._last_number() + 1
@@ -28,7 +28,7 @@ class HistoryOperations(Connection):
             forget = [operation("delete", keys.history(number - KEPT))] if number > KEPT else []
             if self._transact([write, *forget]) is None:
                 return
-        raise Conflict("The history was written to by too many at once.")
+        raise ConsulUnavailable("The history was written to by too many at once.")
 
     def history(self, limit: int) -> tuple[HistoryEntry, ...]:
         """The newest ``limit`` entries, the oldest of them first."""

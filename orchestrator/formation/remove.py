@@ -1,0 +1,67 @@
+"""Taking a node off the cluster: what the leader does, and what the removed node does."""
+
+from __future__ import annotations
+
+import time
+
+from orchestrator.clients import Clients
+from orchestrator.formation.undo import leave_consul
+from orchestrator.formation.waiting import POLL_S
+from orchestrator.model.errors import Conflict, NotFound
+from orchestrator.model.snapshot import Member, MembershipState
+from orchestrator.record import journal, membership
+from orchestrator.record.membership import Membership
+
+# A living node is left this long to go by itself: it looks every second, and leaving takes some seconds.
+GRACE_S = 15.0
+
+
+def check(clients: Clients, name: str) -> Member:
+    """Raise ``NotFound`` or ``Conflict`` when ``name`` cannot be removed. Returns the member."""
+    members = clients.consul.view().members
+    if name not in members:
+        raise NotFound(
+            f"There is no node {name!r} in this cluster. Nodes: {', '.join(sorted(members)) or 'none'}."
+        )
+    if name == clients.me and len(members) > 1:
+        raise Conflict(
+            f"{name!r} is the active manager, and cannot be removed while there are others: "
+            "make another one active first (cfy cluster set-active)."
+        )
+    return members[name]
+
+
+def remove(clients: Clients, name: str) -> Member:
+    """Take ``name`` off the cluster for good; on the leader. A dead node can be removed.
+
+    Raises ``NotFound``, ``Conflict``, ``ConsulUnavailable``. The replication slot and the right to connect
+    are taken from it by the loop, because it is no member any more.
+    """
+    member = check(clients, name)
+    term = clients.consul.read_lease().term
+    # This is what counts: from here on no one heeds it, and it stops as soon as it looks.
+    clients.consul.remove_member(name)
+    journal.tell(clients, term, "removed", f"{name} was removed from the cluster")
+    if name != clients.me:
+        take_out_of_consul(clients, member)
+    return member
+
+
+def take_out_of_consul(clients: Clients, member: Member) -> None:
+    """Wait until a living node has left, then make sure of it. Can be repeated."""
+    deadline_s = time.monotonic() + GRACE_S
+    while member.name in clients.consul.alive_agents() and time.monotonic() < deadline_s:
+        time.sleep(POLL_S)
+    clients.consul.force_leave(member.name)
+    clients.consul.remove_raft_peer(member.host_ip)
+
+
+def stop_being_member(clients: Clients) -> None:
+    """On the node that was removed: remember it for good, stop what makes it a manager, leave Consul."""
+    path = clients.config.paths.membership_file
+    found = membership.read(path)
+    if found.state is not MembershipState.REMOVED:
+        membership.write(path, Membership(MembershipState.REMOVED, found.name, found.options))
+    for name in ("broker", "postgresql"):
+        clients.services.stop(name)
+    leave_consul(clients, forget=False)
