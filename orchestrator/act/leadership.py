@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from orchestrator.act.lease import require_lease
 from orchestrator.clients import Clients
 from orchestrator.model.action import (
@@ -32,7 +34,7 @@ def detach(clients: Clients, action: Detach) -> Outcome:
 
 
 def report_position(clients: Clients, action: ReportPosition) -> Outcome:
-    """Report what this database has. Only a promise makes the position final, so without one there is none."""
+    """Report what this database has. Only a promise makes that final, so there is no report without one."""
     promised = promises.read(clients.config.paths.promise_file).round
     if promised != action.round:
         raise StaleRound(f"no report for round {action.round}: this node has promised in round {promised}")
@@ -55,13 +57,16 @@ def report_position(clients: Clients, action: ReportPosition) -> Outcome:
 
 def acquire_lease(clients: Clients, action: AcquireLease) -> Outcome:
     """Take the lease if it is still free in the very round that was decided on."""
+    freed_at_s = time.time() - action.free_for_s
     new = clients.consul.create_session()
     session.write(clients.config, new)
     if not clients.consul.acquire_lease(new, action.round):
         clients.consul.destroy_session(new)
         return AlreadyDone("another node was faster, or the round is over")
     term = clients.consul.read_lease().term
-    journal.tell(clients, term, "elected", f"{clients.me} was elected")
+    elected_at_s = time.time()
+    journal.tell(clients, term, "lease_free", "the lease became free", freed_at_s)
+    journal.tell(clients, term, "elected", f"{clients.me} was elected", elected_at_s)
     return Done(f"leader of term {term}")
 
 

@@ -139,7 +139,7 @@ def acquire_lease(snapshot: Snapshot, spec: Spec) -> AcquireLease | None:
         return None
     if snapshot.promise.round > view.lease.modified:
         return None
-    return AcquireLease(view.lease.modified)
+    return AcquireLease(view.lease.modified, view.lease_seen_s)
 
 
 def end_unreachable_leader(snapshot: Snapshot, spec: Spec) -> EndSession | None:
@@ -231,7 +231,7 @@ def take_over(snapshot: Snapshot, spec: Spec) -> AcquireLease | None:
     ):
         return None
     has_everything = position >= switchover.released_at and snapshot.database.role is Role.STANDBY
-    return AcquireLease(view.lease.modified) if has_everything else None
+    return AcquireLease(view.lease.modified, view.lease_seen_s) if has_everything else None
 
 
 def end_switchover(snapshot: Snapshot, spec: Spec) -> EndSwitchover | None:

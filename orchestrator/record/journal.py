@@ -33,11 +33,12 @@ def write_failure(action: Action, error: Exception) -> None:
     log.warning("%s: not done: %s", type(action).__name__, error)
 
 
-def tell(
-    clients: Clients, term: int, kind: str, summary: str, *, cause: str = "", ago_s: float = 0.0
-) -> None:
-    """Add a line to the cluster's history. Losing one is no reason to fail what it tells of."""
-    entry = HistoryEntry(number=0, at=time.time(), node=clients.me, term=term, kind=kind, summary=summary)
+def tell(clients: Clients, term: int, kind: str, summary: str, at_s: float | None = None) -> None:
+    """Add a line to the cluster's history. Losing one is no reason to fail what it tells of.
+
+    ``at_s``: when it happened, in Unix time; now, when nothing is said.
+    """
+    entry = HistoryEntry(at=at_s or time.time(), node=clients.me, kind=kind, summary=summary, term=term)
     try:
         clients.consul.append_history(entry)
     except ConsulUnavailable as error:
