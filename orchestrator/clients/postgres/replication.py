@@ -1,0 +1,169 @@
+"""Replication: attach and detach, promote, whom to wait for, slots."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+
+from orchestrator.clients.postgres.configuration import Configuration
+from orchestrator.clients.postgres.connection import Connection
+from orchestrator.clients.postgres.dynamic import DynamicSettings
+from orchestrator.clients.postgres.names import format_standby_names, slot_name
+from orchestrator.clients.postgres.reading import USELESS_SLOT
+from orchestrator.clients.postgres.upstream import Upstream, conninfo
+from orchestrator.config import NodeConfig
+from orchestrator.model.errors import ConfigurationError, DatabaseUnavailable, Unfinished
+from orchestrator.model.snapshot import SyncSetting
+
+POLL_S = 0.002
+CHECKPOINT_TIMEOUT_S = 120.0
+
+_IS_ATTACHED = """
+WITH activity AS MATERIALIZED (SELECT backend_type, wait_event FROM pg_stat_activity)
+SELECT EXISTS (SELECT FROM activity WHERE backend_type = 'walreceiver') OR NOT EXISTS (
+         SELECT FROM activity WHERE backend_type = 'startup' AND wait_event = 'RecoveryRetrieveRetryInterval')
+ WHERE pg_is_in_recovery()
+"""
+_CAUGHT_UP = """
+SELECT count(*) = 0 FROM unnest(%s) AS member WHERE NOT EXISTS (
+  SELECT FROM pg_stat_replication
+   WHERE application_name = member AND state = 'streaming' AND flush_lsn >= %s::pg_lsn)
+"""
+_SLOTS = f"""
+SELECT slot_name, active_pid, coalesce({USELESS_SLOT}, false)
+  FROM pg_replication_slots WHERE slot_type = 'physical' AND NOT temporary
+"""  # noqa: S608 - made of constants
+
+
+class Replication:
+    """Changes what the local server streams, to whom, and from whom."""
+
+    def __init__(
+        self,
+        config: NodeConfig,
+        configuration: Configuration,
+        dynamic: DynamicSettings,
+        connection: Connection,
+    ) -> None:
+        self._config = config
+        self._timeout_s = config.postgres.connect_timeout_s
+        self._configuration = configuration
+        self._dynamic = dynamic
+        self._connection = connection
+
+    def detach(self, timeout_s: float) -> None:
+        """See ``Postgres.detach``."""
+        deadline_s = time.monotonic() + timeout_s
+        nothing = {"primary_conninfo": "", "primary_slot_name": "", "cloudify.upstream": ""}
+        self._dynamic.put(nothing, timeout_s=timeout_s)
+        if not self._dynamic.server_runs():
+            return
+        # The startup process may have been about to start a walreceiver the old way. Once it is seen waiting
+        # to look again, it has read the new settings, or will before it does anything: nothing streams now.
+        self._until(lambda: not self._is_attached(), deadline_s, "The walreceiver is still there.")
+
+    def set_upstream(self, upstream: Upstream) -> None:
+        """See ``Postgres.set_upstream``."""
+        me = self._configuration.me()
+        if me is None:
+            raise ConfigurationError("A node without a name in its cluster cannot follow another one.")
+        settings = {
+            "primary_conninfo": conninfo(self._config, upstream, application_name=me),
+            "primary_slot_name": slot_name(me),
+            "cloudify.upstream": upstream.name,
+        }
+        self._dynamic.put(settings)
+
+    def wait_receiving(self, timeout_s: float) -> bool:
+        """See ``Postgres.wait_receiving``."""
+        query = "SELECT EXISTS (SELECT FROM pg_stat_wal_receiver WHERE status = 'streaming')"
+        deadline_s = time.monotonic() + timeout_s
+        try:
+            self._until(lambda: self._truth(query), deadline_s, "")
+        except (Unfinished, DatabaseUnavailable):
+            return False
+        return True
+
+    def promote(self, timeout_s: float) -> None:
+        """See ``Postgres.promote``."""
+        deadline_s = time.monotonic() + timeout_s
+        if not self._truth("SELECT pg_is_in_recovery()"):
+            return
+        # Its own waiting looks every 100 ms only.
+        self._connection.query("SELECT pg_promote(false)", timeout_s=self._timeout_s)
+        self._until(
+            lambda: not self._truth("SELECT pg_is_in_recovery()"), deadline_s, "The promotion goes on."
+        )
+
+    def set_standbys(self, setting: SyncSetting) -> None:
+        """See ``Postgres.set_standbys``."""
+        names = format_standby_names(setting)
+        self._dynamic.put(
+            {"synchronous_standby_names": names}, readers=frozenset({"checkpointer", "walsender"})
+        )
+
+    def prepare_promotion(self, setting: SyncSetting) -> None:
+        """See ``Postgres.prepare_promotion``."""
+        settings = {
+            "synchronous_standby_names": format_standby_names(setting),
+            "default_transaction_read_only": "on",
+        }
+        self._dynamic.put(settings, readers=frozenset({"checkpointer", "walsender"}))
+
+    def set_read_only(self, *, read_only: bool) -> None:
+        """See ``Postgres.set_read_only``."""
+        self._dynamic.put({"default_transaction_read_only": "on" if read_only else "off"})
+
+    def wait_caught_up(self, members: Iterable[str], timeout_s: float) -> None:
+        """See ``Postgres.wait_caught_up``."""
+        deadline_s, names = time.monotonic() + timeout_s, sorted(members)
+        barrier = self._connection.query(
+            "SELECT pg_current_wal_flush_lsn()::text", timeout_s=self._timeout_s
+        )[0][0]
+
+        def caught_up() -> bool:
+            return self._truth(_CAUGHT_UP, names, barrier)
+
+        self._until(caught_up, deadline_s, f"Not all of {', '.join(names)} have everything up to {barrier}.")
+
+    def keep_slots(self, nodes: Iterable[str]) -> None:
+        """See ``Postgres.keep_slots``."""
+        wanted = {slot_name(node) for node in nodes}
+        found = self._connection.query(_SLOTS, timeout_s=self._timeout_s)
+        for name, active_pid, useless in found:
+            if useless or name not in wanted:
+                self._drop_slot(name, active_pid)
+        kept = {name for name, _, useless in found if not useless}
+        for name in sorted(wanted - kept):
+            # It must not hold back WAL for a replica that has not connected yet.
+            create = "SELECT pg_create_physical_replication_slot(%s, immediately_reserve => false)"
+            self._connection.query(create, name, timeout_s=self._timeout_s)
+
+    def checkpoint(self) -> None:
+        """See ``Postgres.checkpoint``."""
+        self._connection.query("CHECKPOINT", timeout_s=CHECKPOINT_TIMEOUT_S)
+
+    def _drop_slot(self, name: str, active_pid: int | None) -> None:
+        if active_pid is not None:
+            # Ending a walsender acknowledges nothing; the node behind it does not belong here any more.
+            self._connection.query("SELECT pg_terminate_backend(%s)", active_pid, timeout_s=self._timeout_s)
+            active = "SELECT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = %s AND active)"
+            deadline_s = time.monotonic() + self._timeout_s
+            self._until(
+                lambda: not self._truth(active, name), deadline_s, f"The slot {name} is still in use."
+            )
+        self._connection.query("SELECT pg_drop_replication_slot(%s)", name, timeout_s=self._timeout_s)
+
+    def _is_attached(self) -> bool:
+        rows = self._connection.query(_IS_ATTACHED, timeout_s=self._timeout_s)
+        return bool(rows and rows[0][0])
+
+    def _truth(self, query: str, *arguments: object) -> bool:
+        return bool(self._connection.query(query, *arguments, timeout_s=self._timeout_s)[0][0])
+
+    @staticmethod
+    def _until(condition: Callable[[], bool], deadline_s: float, complaint: str) -> None:
+        while not condition():
+            if time.monotonic() >= deadline_s:
+                raise Unfinished(complaint)
+            time.sleep(POLL_S)
