@@ -116,6 +116,11 @@ class NoManager(CliError):
         super().__init__("\n".join([_headline(failures), *_details(failures)]), _rotation_hint(failures))
         self.failures = failures
 
+    @property
+    def may_be_done(self) -> bool:
+        """Whether the request has reached a member, whose connection then broke."""
+        return any(failure.sent for failure in self.failures)
+
     def all_say(self, error_code: str | None) -> bool:
         """Whether every member gave this one answer (None: no answer at all)."""
         return all(failure.error_code == error_code for failure in self.failures)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from cli.output import Output
@@ -21,9 +21,8 @@ def local_time(at: float | str | None) -> str:
     """A moment (Unix seconds, or as REST writes it) in this machine's time zone."""
     if at is None:
         return ""
-    if isinstance(at, str):
-        return at
-    return datetime.fromtimestamp(at).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    moment = datetime.fromisoformat(at) if isinstance(at, str) else datetime.fromtimestamp(at, UTC)
+    return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _seconds(entry: Mapping[str, Any]) -> str:
@@ -31,14 +30,17 @@ def _seconds(entry: Mapping[str, Any]) -> str:
     return "" if duration_s is None else f"{duration_s:.2f}"
 
 
-def show_plan(out: Output, found: Mapping[str, Any]) -> None:
-    """Print what one node would do now (or each of several, when ``found`` is a list's page)."""
-    plans = found.get("items", [found])
-    rows = [row for plan in plans for row in _steps(plan)]
-    out.table(rows, ("node", "situation", "plan"), data=found)
+def show_plans(out: Output, plans: Iterable[Mapping[str, Any]]) -> None:
+    """Print what each of these nodes would do now."""
+    plans = list(plans)
+    out.table([row for plan in plans for row in _steps(plan)], ("node", "situation", "plan"), data=plans)
 
 
 def _steps(plan: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
     steps = plan.get("plan") or ["nothing to do"]
-    first = {"node": plan.get("node"), "situation": plan.get("situation"), "plan": steps[0]}
+    first = {
+        "node": plan.get("node") or plan.get("name"),
+        "situation": plan.get("situation"),
+        "plan": steps[0],
+    }
     return [first, *({"plan": step} for step in steps[1:])]

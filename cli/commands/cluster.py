@@ -9,11 +9,11 @@ import click
 
 from cli import options
 from cli.command import Group
-from cli.errors import Rejected
+from cli.errors import NoManager, Rejected
 from cli.members import not_in_cluster, read_nodes, read_state
 from cli.profile import is_leader, state_of
 from cli.session import Session, pass_session
-from cli.showing import show_history, show_plan
+from cli.showing import show_history, show_plans
 from cli.waiting import Deadline
 
 SWITCHOVER_TIMEOUT_S = 60.0
@@ -90,7 +90,13 @@ def set_active(session: Session, node: str, timeout_s: float) -> None:
 def _ask_for_leader(session: Session, node: str, nodes: Iterable[Mapping[str, Any]]) -> None:
     try:
         session.api.patch("/cluster", {"master": node})
+    except NoManager as error:
+        # A leader that hands over stops answering. If the wish has reached it, the node list will tell.
+        if not error.may_be_done:
+            raise
     except Rejected as error:
+        if error.after_drop and _led_by(session, node):
+            return
         error.hint = "The members: " + ", ".join(f"{it['name']} ({state_of(it)})" for it in nodes)
         raise
 
@@ -128,7 +134,9 @@ def history(session: Session, last: int) -> None:
 
 
 @group.command("plan")
+@click.argument("nodes", nargs=-1, metavar="[NODE]...")
 @pass_session
-def plan(session: Session) -> None:
-    """Show what the leader would do now, and why, without doing it."""
-    show_plan(session.out, session.api.get("/cluster/plan"))
+def plan(session: Session, nodes: tuple[str, ...]) -> None:
+    """Show what each node (or only these) would do now, without doing it."""
+    names = nodes or [node["name"] for node in read_nodes(session.api)]
+    show_plans(session.out, [session.api.get("/cluster/plan", node=name) for name in names])

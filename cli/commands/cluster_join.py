@@ -60,7 +60,6 @@ class Join:
     def join(self, request: Mapping[str, Any]) -> None:
         """Let the manager join, and follow it until it is a member."""
         self.joining.put("/cluster", request)
-        self.session.out.progress(f"{self.name} ({self.host_ip}) joins the cluster.")
         progress = Progress.over_rest(self.joining, self.session.out)
         self.deadline.wait_for(lambda: self._joined(progress), f"{self.name} has not joined")
 

@@ -15,8 +15,10 @@ from cli.errors import Rejected
 from cli.members import not_in_cluster, read_nodes, read_state
 from cli.profile import state_of
 from cli.session import Session, pass_session
+from cli.waiting import Deadline
 
 CHECKS = ("database", "services", "consul", "heartbeat")
+REMOVAL_TIMEOUT_S = 60.0
 SECRET = ("credentials", "required")
 
 
@@ -88,8 +90,9 @@ def update(session: Session, name: str, options: dict[str, str]) -> None:
 
 @group.command("remove")
 @click.argument("name")
+@options.timeout(REMOVAL_TIMEOUT_S)
 @pass_session
-def remove(session: Session, name: str) -> None:
+def remove(session: Session, name: str, timeout_s: float) -> None:
     """Take a member out of the cluster.
 
     It is not usable as a manager afterwards: cfy_manager remove on that machine takes the manager off it.
@@ -101,8 +104,15 @@ def remove(session: Session, name: str) -> None:
     except Rejected as error:
         error.hint = _hint(error, nodes)
         raise
-    session.learn_members(node for node in nodes if node["name"] != name)
+    left = Deadline(timeout_s).wait_for(
+        lambda: _without(read_nodes(session.api), name), f"{name} is still listed"
+    )
+    session.learn_members(left)
     session.out.done(f"{name} is removed from the cluster.", _shown(removed or {"name": name}))
+
+
+def _without(nodes: list[dict[str, Any]], name: str) -> list[dict[str, Any]] | None:
+    return None if any(node["name"] == name for node in nodes) else nodes
 
 
 def _hint(error: Rejected, nodes: Iterable[Mapping[str, Any]]) -> str | None:

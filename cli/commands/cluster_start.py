@@ -25,7 +25,6 @@ def command(session: Session, member: NewMember, timeout_s: float) -> None:
     deadline = Deadline(timeout_s)
     api.put("/cluster", request)
     node_name, host_ip = request["node_name"], request["host_ip"]
-    session.out.progress(f"Starting a cluster; its first node is {node_name} ({host_ip}).")
     deadline.wait_for(Progress.over_rest(api, session.out).ask, "the cluster has not started")
     nodes = deadline.wait_for(lambda: read_nodes(api) or None, "the new cluster does not answer")
     session.learn_members(nodes)

@@ -12,7 +12,7 @@ from cli.errors import CliError
 from cli.formation import FORMATION_TIMEOUT_S, Progress, member_request
 from cli.machine.node import Node, Work, pass_node
 from cli.options import NewMember
-from cli.showing import show_history, show_plan
+from cli.showing import show_history, show_plans
 from cli.waiting import Deadline
 
 LOOPBACK = "127.0.0.1"
@@ -35,6 +35,7 @@ def start(node: Node, member: NewMember, timeout_s: float) -> None:
     request = member_request(member, str(node.config.get("host_ip", LOOPBACK)))
     if node.ask("formation.status").get("initialized"):
         raise CliError("This manager already belongs to a cluster.", "See which: cfy_manager status")
+    node.ask("formation.begin", message=f"Starting a cluster; its first node is {request['node_name']}.")
     _follow(node, node.begin("formation.start", **request), timeout_s)
     node.out.done(f"The cluster is started, and {request['node_name']} leads it.", request)
 
@@ -66,7 +67,7 @@ def remove(node: Node, name: str, timeout_s: float) -> None:
 @pass_node
 def plan(node: Node) -> None:
     """Show what this node would do now, and why, without doing it."""
-    show_plan(node.out, node.ask("formation.plan"))
+    show_plans(node.out, [node.ask("formation.plan")])
 
 
 @group.command("pause")

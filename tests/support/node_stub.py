@@ -44,6 +44,12 @@ def say(message: str, **changes: Any) -> None:
     fresh.replace(STATE)
 
 
+@app.task(name="formation.begin")
+def begin(message: str) -> None:
+    STATE.unlink(missing_ok=True)
+    say(message)
+
+
 @app.task(name="formation.start")
 def start(host_ip: str, node_name: str, options: dict[str, str]) -> None:
     if "colour" in options:

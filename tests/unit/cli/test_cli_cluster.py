@@ -320,9 +320,12 @@ class TestNodes:
 
     def test_remove(self, cfy, pair):
         leader, replica = pair
+        both, one = leader.table["GET /cluster/nodes"], items(node("n1", leader, master=True))
         leader.table["DELETE /cluster/nodes/n2"] = (200, node("n2", replica))
+        leader.table["GET /cluster/nodes"] = [both, both, one]
         assert cfy("cluster", "nodes", "remove", "n2").exit_code == 0
-        assert leader.requests() == ["GET /cluster", "GET /cluster/nodes", "DELETE /cluster/nodes/n2"]
+        nodes = "GET /cluster/nodes"
+        assert leader.requests() == ["GET /cluster", nodes, "DELETE /cluster/nodes/n2", nodes, nodes]
         assert [member.name for member in cfy.store.get().members] == ["n1"]
 
     @pytest.mark.parametrize(
@@ -364,9 +367,19 @@ class TestSetActive:
             "PATCH /cluster": DROP,
         }
         new.table = {
-            "PATCH /cluster": error(409, "conflict_error", "n2 leads already"),
+            "PATCH /cluster": error(400, "illegal_action_error", "n2 is the leader already"),
             "GET /cluster/nodes": items(node("n1", old), node("n2", new, master=True)),
         }
+        assert cfy("cluster", "set-active", "n2").exit_code == 0
+
+    def test_nobody_can_answer_while_the_leader_changes(self, cfy, pair):
+        old, new = pair
+        after = items(node("n1", old), node("n2", new, master=True))
+        old.table |= {
+            "GET /cluster/nodes": [items(node("n1", old, master=True), node("n2", new)), NOT_LEADER],
+            "PATCH /cluster": DROP,
+        }
+        new.table = {"PATCH /cluster": NOT_LEADER, "GET /cluster/nodes": [NOT_LEADER, after]}
         assert cfy("cluster", "set-active", "n2").exit_code == 0
 
     def test_a_refusal(self, cfy, pair):
@@ -425,7 +438,8 @@ class TestTheRest:
         assert pair[0].requests() == ["GET /cluster/history?_size=5&_sort=-number"]
 
     def test_plan(self, cfy, pair):
-        plan = {"node": "n1", "situation": "LEADING", "plan": ["Keep the sync record"]}
+        plan = {"name": "n1", "situation": "LEADING", "plan": ["Keep the sync record"]}
         pair[0].table["GET /cluster/plan"] = (200, plan)
         assert "Keep the sync record" in cfy("cluster", "plan").stdout
-        assert cfy.json("cluster", "plan") == plan
+        assert pair[0].requests()[1:] == ["GET /cluster/plan?node=n1", "GET /cluster/plan?node=n2"]
+        assert cfy.json("cluster", "plan", "n1") == [plan]
