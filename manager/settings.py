@@ -1,0 +1,33 @@
+"""What the REST service has to know of its node."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseSettings:
+    """Where the database listens: a socket in ``socket_folder``, named by ``port``."""
+
+    socket_folder: Path
+    port: int
+    connect_timeout_s: float = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """``certificate`` and ``key`` are None for plain HTTP.
+
+    ``election_hold_s``: for how long a request may wait for the end of an election.
+    ``commit_limit_s``: for how long a client waits for a commit, before its connection is closed without
+    an answer.
+    """
+
+    host: str
+    port: int
+    certificate: Path | None
+    key: Path | None
+    database: DatabaseSettings
+    election_hold_s: float = 2.0
+    commit_limit_s: float = 30.0
