@@ -68,6 +68,7 @@ class Group(click.Group):
         super().__init__(*args, **kwargs)
         self.params += common_options()
         self.late = dict(late or {})
+        self.all_late = dict(self.late)
         # Placeholders carry the help, and let Click suggest the right name for a mistyped one.
         for name, (_, line) in self.late.items():
             self.add_command(click.Command(name, help=line))

@@ -13,7 +13,7 @@ from cli.members import read_state
 from cli.options import NewMember, is_ip_address
 from cli.output import Output
 
-FORMATION_TIMEOUT_S = 360.0
+FORMATION_TIMEOUT_S = 360
 """A little more than a manager itself allows: its own message says more than ours."""
 
 MICROSECONDS = 1_000_000

@@ -16,7 +16,7 @@ from cli.session import Session, pass_session
 from cli.showing import show_history, show_plans
 from cli.waiting import Deadline
 
-SWITCHOVER_TIMEOUT_S = 60.0
+SWITCHOVER_TIMEOUT_S = 60
 SWITCHOVER_INTERVAL_S = 0.2
 
 LATE = {

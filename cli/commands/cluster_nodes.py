@@ -18,7 +18,7 @@ from cli.session import Session, pass_session
 from cli.waiting import Deadline
 
 CHECKS = ("database", "services", "consul", "heartbeat")
-REMOVAL_TIMEOUT_S = 60.0
+REMOVAL_TIMEOUT_S = 60
 SECRET = ("credentials", "required")
 
 
