@@ -119,19 +119,26 @@ def follow(clients: Clients, action: Follow) -> Outcome:
     """
     _require_fresh(clients, action)
     upstream = Upstream(action.leader, action.host_ip, action.port)
-    _become_detached_standby(clients)
-    position = clients.postgres.final_position()
     tries = attempts.count(clients.config, action.term)
-    if tries <= MOST_TRIES and shares_history(position, action.timeline, action.forks):
-        clients.postgres.set_upstream(upstream)
-        how = f"streaming from {position}"
+    if tries > MOST_TRIES:
+        # It need not even start: a rewind that was cut short leaves something that never will.
+        how = _rebuild(clients, upstream, rewindable=False)
     else:
-        how = _rebuild(clients, upstream, rewindable=tries <= MOST_TRIES)
+        how = _mend(clients, action, upstream)
     if not clients.postgres.wait_receiving(clients.config.timing.receiver_grace_s):
         raise Unfinished(f"{action.leader} is not streaming to this node yet (try {tries})")
     attempts.forget(clients.config)
     journal.tell(clients, action.term, "following", f"{clients.me} follows {action.leader}: {how}")
     return Done(how)
+
+
+def _mend(clients: Clients, action: Follow, upstream: Upstream) -> str:
+    _become_detached_standby(clients)
+    position = clients.postgres.final_position()
+    if not shares_history(position, action.timeline, action.forks):
+        return _rebuild(clients, upstream, rewindable=True)
+    clients.postgres.set_upstream(upstream)
+    return f"streaming from {position}"
 
 
 MOST_TRIES = 3

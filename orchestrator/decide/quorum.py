@@ -27,9 +27,10 @@ def wanted_k(cluster_size: int, members: int) -> int:
 def implies(setting: SyncSetting, record: SyncRecord) -> bool:
     """Whether commits acknowledged under ``setting`` satisfy what ``record`` claims.
 
-    Of ``k`` standbys chosen freely from the setting, those outside the record may be all strangers.
+    Of ``k`` standbys chosen freely from the setting, those outside the record may be all strangers. A
+    record with ``k`` = 0 claims nothing, so every setting satisfies it.
     """
-    if record.mode == "async":
+    if record.mode == "async" or record.k == 0:
         return True
     return setting.k - len(setting.members - record.members) >= record.k
 
