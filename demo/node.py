@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from demo.places import PORTS, database_user, make_private, remove_tree
+from demo.shared_memory import IN_FILES, remove_left_behind
 from orchestrator import wiring
 from orchestrator.clients import Clients, processes, supervisord
 from orchestrator.clients.processes import Process
-from orchestrator.config import NodeConfig, load
+from orchestrator.config import CONFIG_VARIABLE, NodeConfig, load
 from orchestrator.formation import node as installation
-from orchestrator.model.errors import Unfinished
+from orchestrator.model.errors import DatabaseUnavailable, Unfinished
 from orchestrator.model.snapshot import MembershipState
 from orchestrator.record import membership
 
 SIGNAL_TIMEOUT_S = 10.0
+MIGRATE_TIMEOUT_S = 60.0
 STOPPED = "tT"
 
 Settings = Mapping[str, Mapping[str, Any]]
@@ -59,9 +64,21 @@ class Node:
         """
         config = self.config
         state = membership.read(config.paths.membership_file).state
+        installation.make_folders(config)
         supervisord.start(config, self.config_file, member=state is MembershipState.MEMBER)
         if state is MembershipState.ALONE:
-            self.clients.postgres.start(standby=False)
+            self._migrate()
+
+    def _migrate(self) -> None:
+        """Have the tables of the product, as an installation ends with it; those that are there are kept."""
+        self.clients.postgres.start(standby=False)
+        environment = os.environ | {CONFIG_VARIABLE: str(self.config_file)}
+        command = [sys.executable, "-m", "manager.migrate"]
+        done = subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=MIGRATE_TIMEOUT_S, check=False
+        )
+        if done.returncode != 0:
+            raise DatabaseUnavailable(f"{self.name}: the tables cannot be made: {done.stderr[-500:]}")
 
     def stop(self) -> None:
         """Stop the node in an orderly way. Nothing happens when it does not run."""
@@ -99,6 +116,7 @@ class Node:
         """Kill the node and remove all that there is of it, also when it was never complete."""
         if self.config_file.exists():
             self.kill()
+            remove_left_behind(self.config.paths.postgres_data)
         remove_tree(self.home)
         remove_tree(self.run)
 
@@ -121,6 +139,7 @@ class Node:
             },
             "ports": PORTS.model_dump(),
             "postgres": {"os_user": user} if (user := database_user()) else {},
+            "postgres.settings": IN_FILES,
         }
         sections = {name: {**own.get(name, {}), **settings.get(name, {})} for name in {**own, **settings}}
         return "\n".join(_section(name, values) for name, values in sections.items() if values)

@@ -2,8 +2,8 @@
 
 A process belongs to a node when its environment names the node's configuration file and says that a
 supervisor started it, or when it descends from such a process. Some servers overwrite their environment with
-a title; these are known by what else is theirs alone: PostgreSQL by its working folder, sshd by its
-configuration file.
+a title; these are known by what else is theirs alone: PostgreSQL and Redis by their working folder, sshd
+by its configuration file.
 """
 
 from __future__ import annotations
@@ -80,6 +80,8 @@ def _belongs(process: Process, config: NodeConfig, config_file: Path) -> bool:
         return "SUPERVISOR_ENABLED=1" in process.environment or is_supervisord(process, config)
     if process.program == "postgres":
         return process.folder == str(config.paths.postgres_data)
+    if process.program.startswith("redis") and process.program != "redis-cli":
+        return process.folder == str(config.paths.state)
     title = " ".join(process.arguments)
     return process.program == "sshd" and f"-f {config.paths.ssh / 'sshd_config'}" in title
 

@@ -76,12 +76,15 @@ def clear_leftovers(config: NodeConfig, config_file: Path) -> None:
     Raises ``ServicesUnavailable`` when a process cannot be ended.
     """
     processes.end(lambda: processes.of_node(config, config_file), patience_s=PATIENCE_S)
+    paths = config.paths
     for stale in (
-        config.paths.supervisor_socket,
+        paths.supervisor_socket,
         supervisor_config.pid_file(config),
-        # PostgreSQL refuses to start when its old process id belongs to any process of its user by now,
-        # be it another node's server. That no server of this data folder runs has just been made sure.
-        config.paths.postgres_data / "postmaster.pid",
+        # PostgreSQL refuses to start as long as the process id in one of these belongs to any process of its
+        # user: by now another server, or its own remains that nobody has waited for yet. That no server of
+        # this data folder runs has just been made sure.
+        paths.postgres_data / "postmaster.pid",
+        paths.run / f".s.PGSQL.{config.ports.postgres}.lock",
     ):
         stale.unlink(missing_ok=True)
 

@@ -69,7 +69,7 @@ def test_what_starts_with_the_node_runs_and_the_database_does_not(node):
     assert node.services.known() == {*REAL, "falls-over", "idle"}
     eventually(lambda: {"redis", "sshd", "idle"} <= node.services.running(), 10, "services run")
     assert "postgresql" not in node.services.running()
-    assert {"sshd", "sleep"} <= {process.program for process in node.processes()}
+    eventually(lambda: {"sshd", "sleep"} <= {process.program for process in node.processes()})
     assert not node.start()
 
 
@@ -122,10 +122,12 @@ def test_a_stopped_node_leaves_no_process(node):
 
 def test_a_node_starts_again_after_its_supervisord_was_killed(node):
     node.start()
-    orphans = {process.pid for process in node.processes()}
-    os.kill(node.services.pid(), signal.SIGKILL)
-    eventually(lambda: not supervisord.is_running(node.config), 10, "supervisord is gone")
-    assert node.processes()
+    node.redis()
+    supervisor = node.services.pid()
+    orphans = {process.pid for process in node.processes()} - {supervisor}
+    os.kill(supervisor, signal.SIGKILL)
+    eventually(lambda: supervisor not in {process.pid for process in node.processes()}, 10)
+    assert orphans == {process.pid for process in node.processes()}
     (node.config.paths.postgres_data).mkdir(parents=True)
     (node.config.paths.postgres_data / "postmaster.pid").write_text("1\n")
     assert node.start()

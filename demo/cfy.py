@@ -1,0 +1,99 @@
+"""The real command line, run as a user would run it, with profiles of its own."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+from demo.cluster import Cluster
+from demo.node import Node
+from demo.places import PORTS
+from demo.teller import Teller
+from orchestrator.model.errors import ClusterError
+
+TIMEOUT_S = 300.0
+
+
+class CommandFailed(ClusterError):
+    """A command of the story did not succeed; the message holds what it printed last."""
+
+
+class Cfy:
+    """Runs ``cfy`` with its profiles below the bed's root. ``teller`` None: nothing is shown."""
+
+    def __init__(self, cluster: Cluster, teller: Teller | None = None) -> None:
+        self._cluster = cluster
+        self._teller = teller
+        self.home = cluster.bed.root / "cfy"
+
+    def use(self, node: Node) -> None:
+        """Turn to a manager; its profile is named after it."""
+        ca_file, port = str(self._cluster.ca_file), str(PORTS.rest)
+        profile = ("--profile-name", node.name, "--rest-port", port, "--ssl-ca-file", ca_file)
+        self.run("profiles", "use", node.host_ip, *profile)
+
+    def start_cluster(self, node: Node) -> None:
+        """Make a manager the first of a cluster."""
+        self.use(node)
+        self.run("cluster", "start", "--cluster-node-name", node.name)
+
+    def join_cluster(self, node: Node, leader: Node) -> None:
+        """Make a manager a replica in the cluster that ``leader`` leads."""
+        self.use(node)
+        self.run("cluster", "join", leader.name, "--cluster-node-name", node.name)
+
+    def run(self, *arguments: str) -> str:
+        """Run a command and return what it printed. Raises ``CommandFailed``."""
+        if self._teller:
+            self._teller.command(shlex.join(("cfy", *arguments)))
+        process = subprocess.Popen(
+            [sys.executable, "-m", "cli.cfy", *arguments],
+            env=os.environ | {"CFY_HOME": str(self.home), "CFY_PASSWORD": self._cluster.password},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            # Ctrl-C is for the demo, which ends its commands itself.
+            start_new_session=True,
+        )
+        watchdog = threading.Timer(TIMEOUT_S, process.kill)
+        watchdog.start()
+        try:
+            lines = self._relay(process)
+        finally:
+            watchdog.cancel()
+            process.kill()
+            process.wait()
+        if process.returncode != 0:
+            raise CommandFailed(f"cfy {arguments[0]} {arguments[1]} failed: {' '.join(lines[-3:])}")
+        return "\n".join(lines)
+
+    def _relay(self, process: subprocess.Popen[str]) -> list[str]:
+        lines = []
+        for line in process.stdout or ():
+            lines.append(line.rstrip())
+            if self._teller:
+                self._teller.output(lines[-1])
+        process.wait(TIMEOUT_S)
+        return lines
+
+
+def form(cluster: Cluster, cfy: Cfy, timeout_s: float = 60.0) -> Node:
+    """Make one cluster of all the managers of the bed, by its commands; the first one leads it.
+
+    Returns the leader when all the replicas are in step. Raises ``CommandFailed`` and ``Unfinished``.
+    """
+    first, *others = cluster.bed.nodes
+    cfy.start_cluster(first)
+    for node in others:
+        cfy.join_cluster(node, first)
+    return cluster.wait_until_whole(timeout_s)
+
+
+def location(home: Path) -> str:
+    """How a user turns to the profiles of the demo."""
+    return f"export CFY_HOME={shlex.quote(str(home))}"
