@@ -1,0 +1,165 @@
+"""What ``orchestrator.clients.consul.Consul`` is on a simulated machine, condition for condition."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from orchestrator.model.errors import ConsulUnavailable, LeaseLost, Stale, StaleTerm
+from orchestrator.model.history import HistoryEntry
+from orchestrator.model.snapshot import (
+    Announcement,
+    ClusterView,
+    Lease,
+    NodeStatus,
+    Report,
+    Switchover,
+    SyncRecord,
+)
+from tests.simulation.programs import nap
+
+if TYPE_CHECKING:
+    from tests.simulation.machine import Machine
+
+
+class SimConsulClient:
+    """Every call takes a while, and may find the servers gone, before or after they have done what was asked."""
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+        self._cluster = machine.cluster
+        self._consul = machine.cluster.consul
+        self.me = machine.name
+
+    def _ask(self) -> None:
+        nap(self._cluster.pace.between(0.003, 0.02))
+        if not self._cluster.consul_answers(self._machine):
+            raise ConsulUnavailable("no answer")
+        if self._cluster.pace.happens(self._cluster.lost_calls):
+            raise ConsulUnavailable("the request was lost")
+
+    def _answered(self) -> None:
+        if self._cluster.pace.happens(self._cluster.lost_calls):
+            raise ConsulUnavailable("the answer was lost")
+
+    def view(self) -> ClusterView:
+        self._ask()
+        if self._cluster.earlier_views and self._cluster.pace.happens(self._cluster.stale_reads):
+            return self._cluster.pace.random.choice(self._cluster.earlier_views)
+        return self._consul.view()
+
+    def health(self) -> Mapping[str, frozenset[str]]:
+        return self._consul.health()
+
+    def read_lease(self) -> Lease:
+        self._ask()
+        return self._consul.lease
+
+    def pass_check(self, check: str) -> None:
+        """The local agent answers, also when it is cut off."""
+        if self._machine.consul_up:
+            self._consul.checks[self.me].passed_s[check] = self._cluster.schedule.now_s
+
+    def fail_check(self, check: str, why: str) -> None:
+        if self._machine.consul_up:
+            self._consul.checks[self.me].passed_s.pop(check, None)
+
+    def create_session(self) -> str:
+        self._ask()
+        if "heartbeat" not in self._consul.health().get(self.me, ()):
+            raise ConsulUnavailable("a check of the session is critical")
+        session = f"{self.me}/{self._consul.index}/{self._cluster.schedule.steps}"
+        self._consul.sessions[session] = self.me
+        self._answered()
+        return session
+
+    def destroy_session(self, session: str) -> None:
+        self._ask()
+        self._consul.end_session(session, f"{self.me} ended its session")
+        self._answered()
+
+    def acquire_lease(self, session: str, modified: int | None = None) -> bool:
+        self._ask()
+        if modified is not None and self._consul.lease.modified != modified:
+            return False
+        held = self._consul.acquire(session)
+        self._answered()
+        return held
+
+    def release_lease(self, session: str) -> None:
+        self._ask()
+        self._consul.release(session)
+        self._answered()
+
+    def _as_leader(self, session: str, term: int) -> None:
+        """First a read that names the state, then a transaction that insists on it."""
+        self._ask()
+        lease = self._consul.lease
+        if lease.session != session:
+            raise LeaseLost("this node does not hold the lease")
+        if lease.term != term:
+            raise StaleTerm(f"of term {term}, but this is term {lease.term}")
+        self._ask()
+        if self._consul.lease != lease:
+            raise LeaseLost("the lease was lost meanwhile")
+
+    def announce(self, session: str, announcement: Announcement) -> None:
+        self._as_leader(session, announcement.term)
+        self._consul.announcement = announcement
+        self._consul.touch()
+        self._cluster.invariants.announced(announcement)
+        self._answered()
+
+    def write_record(self, session: str, record: SyncRecord) -> None:
+        before = self._consul.record
+        self._as_leader(session, record.term)
+        if self._consul.record is not before:
+            raise Stale("an earlier write came through late")
+        self._consul.record = record
+        self._consul.touch()
+        self._cluster.invariants.recorded(record)
+        self._answered()
+
+    def put_switchover(self, session: str | None, switchover: Switchover) -> None:
+        if session is None:
+            self._ask()
+        else:
+            self._as_leader(session, switchover.term)
+        self._consul.switchover = switchover
+        self._consul.touch()
+        self._answered()
+
+    def hand_over(self, session: str, switchover: Switchover) -> None:
+        self._as_leader(session, switchover.term)
+        self._consul.switchover = switchover
+        self._consul.release(session)
+        self._answered()
+
+    def clear_switchover(self, term: int) -> None:
+        self._ask()
+        if self._consul.switchover is not None and self._consul.switchover.term == term:
+            self._consul.switchover = None
+            self._consul.touch()
+        self._answered()
+
+    def report(self, report: Report) -> None:
+        self._ask()
+        self._consul.reports[self.me] = report
+        self._consul.touch()
+        self._answered()
+
+    def suspect(self, term: int | None) -> None:
+        """The watcher's word; it is said outside of any program, so it takes no time."""
+        if self._consul.suspicions.get(self.me) != term and self._cluster.consul_answers(self._machine):
+            if term is None:
+                del self._consul.suspicions[self.me]
+            else:
+                self._consul.suspicions[self.me] = term
+            self._consul.touch()
+
+    def put_status(self, status: NodeStatus) -> None:
+        self._consul.statuses[self.me] = replace(status, plan=())
+
+    def append_history(self, entry: HistoryEntry) -> None:
+        self._cluster.tell(self.me, f"tells the history: {entry.summary}")

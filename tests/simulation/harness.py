@@ -1,0 +1,51 @@
+"""Puts the product's modules into the simulated world: its clock, and memory instead of files."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from unittest import mock
+
+from tests.simulation.cluster import SimCluster
+from tests.simulation.machine import MemoryFile
+
+
+class _AtOnce:
+    """A thread pool without threads: work is done when it is handed in."""
+
+    def __init__(self, _: int) -> None: ...
+
+    def __enter__(self) -> _AtOnce:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def submit(self, work: Callable[..., object], *arguments: object) -> _AtOnce:
+        self._result = work(*arguments)
+        return self
+
+    def result(self, _: float) -> object:
+        return self._result
+
+
+def _write(path: MemoryFile, text: str, **_: object) -> None:
+    path.write(text)
+
+
+@contextmanager
+def world(size: int, seed: int | None) -> Iterator[SimCluster]:
+    """A cluster of ``size`` machines. Without a seed everything goes well and takes always the same time."""
+    with ExitStack() as stack:
+        for module in ("promises", "session", "attempts", "lease_file"):
+            stack.enter_context(mock.patch(f"orchestrator.record.{module}.write_atomically", _write))
+        stack.enter_context(mock.patch("orchestrator.act.postgres.ThreadPoolExecutor", _AtOnce))
+        logging.disable(logging.CRITICAL)
+        stack.callback(logging.disable, logging.NOTSET)
+        cluster = SimCluster(size, seed)
+        stack.enter_context(mock.patch("orchestrator.reconcile.now_s", lambda: cluster.schedule.now_s))
+        try:
+            yield cluster
+        finally:
+            for machine in cluster.machines.values():
+                machine.kill_programs()

@@ -1,0 +1,58 @@
+"""Random histories: a cluster, and everything that can happen to it, in an order that a seed decides."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+from tests.simulation.cluster import SimCluster
+from tests.simulation.faults import Faults
+from tests.simulation.harness import world
+from tests.simulation.invariants import Violation
+from tests.simulation.liveness import mend_and_wait
+from tests.simulation.story import tell
+
+STEPS = 2500
+"""How long trouble lasts in one history. Many short ones see more than few long ones."""
+
+SIZES = (1, 2, 3, 3, 3, 4, 5, 5)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one history went. ``violation`` is None when all was well."""
+
+    seed: int
+    steps: int
+    terms: int
+    writes: int
+    violation: str | None = None
+    story: str = ""
+
+
+def run_history(seed: int, steps: int = STEPS, *, mends: bool = True) -> Outcome:
+    """Live through one history; with ``mends`` the cluster must also recover at its end."""
+    size = random.Random(seed).choice(SIZES)
+    with world(size, seed) as cluster:
+        violation = None
+        try:
+            _trouble(cluster, steps)
+            if mends:
+                mend_and_wait(cluster)
+        except Violation as found:
+            violation = str(found)
+        return Outcome(
+            seed,
+            cluster.schedule.steps,
+            cluster.consul.lease.term,
+            len(cluster.invariants.writes),
+            violation,
+            tell(cluster) if violation else "",
+        )
+
+
+def _trouble(cluster: SimCluster, steps: int) -> None:
+    cluster.faults = Faults(cluster)
+    cluster.faults.begin()
+    while cluster.schedule.steps < steps and cluster.schedule.run_one():
+        cluster.invariants.check()

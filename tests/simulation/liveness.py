@@ -1,0 +1,50 @@
+"""Invariant 4: when trouble is over, the cluster mends itself within a bounded time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.simulation.invariants import Violation
+
+if TYPE_CHECKING:
+    from tests.simulation.cluster import SimCluster
+
+MENDED_WITHIN_S = 60.0
+"""Generous: with lost promises, a rewind cut short and a database to rebuild there are many ticks to take."""
+
+
+def mend_and_wait(cluster: SimCluster) -> None:
+    """End all trouble, and wait for a leader that serves, replicas that follow, and a record of full strength."""
+    if cluster.faults is not None:
+        cluster.faults.end()
+    until_s = cluster.schedule.now_s + MENDED_WITHIN_S
+    missing = "?"
+    while missing and cluster.schedule.run_one(until_s):
+        cluster.invariants.check()
+        if cluster.schedule.steps % 20 == 0:
+            missing = what_is_missing(cluster)
+    if missing:
+        raise Violation(f"the cluster does not mend itself: {missing}")
+
+
+def what_is_missing(cluster: SimCluster) -> str:
+    """What is not yet as it should be; empty when all is well."""
+    consul = cluster.consul
+    leader = cluster.machines.get(consul.lease.holder or "")
+    if leader is None:
+        return "nobody leads"
+    if not leader.serves:
+        return f"{leader.name} leads and does not serve"
+    record, others = consul.record, set(consul.members) - {leader.name}
+    if record is None or record.leader != leader.name or record.term != consul.lease.term:
+        return "the sync record is not the leader's"
+    if record.members != others or record.k != len(consul.members) // 2:
+        return f"the sync record has only {record.k} of {sorted(record.members)}"
+    for name in sorted(others):
+        server = cluster.machines[name].database.server
+        if server is None or server.receiver is None or server.receiver.sender is not leader.database.server:
+            return f"{name} does not follow {leader.name}"
+    for name in consul.removed:
+        if cluster.machines[name].database.server is not None:
+            return f"{name} was removed, and its database runs"
+    return ""

@@ -1,0 +1,300 @@
+"""A simulated machine: its disk and memory, its programs, and the clients through which they see the world."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+from orchestrator import reconcile
+from orchestrator.act import perform
+from orchestrator.clients import Clients
+from orchestrator.guard import due_in_s
+from orchestrator.model.action import Plan
+from orchestrator.model.errors import ClusterError
+from orchestrator.model.snapshot import Member, MembershipState
+from orchestrator.observe import Observer
+from orchestrator.observe.services import EVERYWHERE
+from orchestrator.record import lease_file
+from orchestrator.record.status import Reporter
+from tests.simulation.consul_client import SimConsulClient
+from tests.simulation.database import SimDatabase
+from tests.simulation.postgres_client import SimPostgresClient
+from tests.simulation.programs import Program, nap
+from tests.simulation.schedule import Actor
+
+if TYPE_CHECKING:
+    from tests.simulation.cluster import SimCluster
+    from tests.simulation.database import Disk
+
+WATCH_S = 0.4
+
+
+class MemoryFile:
+    """A file of a simulated machine, with as much of ``Path`` as the product uses."""
+
+    def __init__(self, files: dict[str, str], name: str = "") -> None:
+        self._files = files
+        self._name = name
+
+    def __truediv__(self, name: str) -> MemoryFile:
+        return MemoryFile(self._files, str(PurePosixPath(self._name) / name))
+
+    def write(self, text: str) -> None:
+        self._files[self._name] = text
+
+    def read_text(self) -> str:
+        try:
+            return self._files[self._name]
+        except KeyError:
+            raise FileNotFoundError(self._name) from None
+
+    def read_bytes(self) -> bytes:
+        return self.read_text().encode()
+
+    def unlink(self, *, missing_ok: bool = False) -> None:
+        self._files.pop(self._name, None)
+
+
+class SimServices:
+    """The services of a machine; whatever is told to run runs, unless the machine is unwell."""
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+        self.started: set[str] = set()
+
+    def running(self) -> frozenset[str]:
+        return frozenset(self.started | EVERYWHERE) if self._machine.services_well else frozenset()
+
+    def start(self, name: str) -> None:
+        nap(0.01)
+        self.started.add(name)
+
+    def stop(self, name: str) -> None:
+        nap(0.01)
+        self.started.discard(name)
+        if name == "postgresql":
+            self._machine.kill_database()
+
+
+class SimPeers:
+    """The way to stop another machine's database by force. It does not always find its machine."""
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+
+    def fence(self, member: Member, term: int, timeout_s: float) -> bool:
+        cluster = self._machine.cluster
+        nap(cluster.pace.between(0.1, timeout_s))
+        other = cluster.machines[member.name]
+        state = lease_file.read(other.config.paths.lease_file)
+        holds_a_newer_term = state is not None and state.held and state.term > term
+        reachable = cluster.linked(self._machine, other) and not other.frozen and not cluster.pace.happens(0.6)
+        if not reachable or holds_a_newer_term:
+            return False
+        other.kill_database()
+        cluster.tell(self._machine.name, f"fences {member.name} by force")
+        return True
+
+
+class Machine:
+    """One node. ``up``: it has power. ``cut``: no message gets in or out. ``slow``: it receives, but nothing new."""
+
+    def __init__(self, cluster: SimCluster, name: str, disk: Disk) -> None:
+        self.cluster, self.name = cluster, name
+        self.up, self.cut, self.slow, self.frozen, self.services_well = False, False, False, False, True
+        self.disk_files: dict[str, str] = {}
+        self.memory_files: dict[str, str] = {}
+        self.database = SimDatabase(name, disk, self.database_changed)
+        self.background = Actor(cluster.schedule, lambda: cluster.replication.step(self))
+        self.ticker = Program(cluster.schedule, self._tick_for_ever)
+        self.worker = Program(cluster.schedule, self._work_for_ever)
+        self.guard = Actor(cluster.schedule, self._guard)
+        self.watcher = Actor(cluster.schedule, self._watch)
+        self.guard_runs = False
+        self.plan: Plan | None = None
+        self.config = self._configure()
+        self.clients = self._connect()
+
+    def _configure(self) -> SimpleNamespace:
+        paths = SimpleNamespace(
+            promise_file=MemoryFile(self.disk_files, "promise"),
+            lease_file=MemoryFile(self.memory_files, "lease"),
+            run=MemoryFile(self.memory_files),
+        )
+        return SimpleNamespace(
+            paths=paths,
+            timing=self.cluster.timing,
+            host_ip=self.name,
+            ports=SimpleNamespace(postgres=5432),
+            priority=0,
+        )
+
+    def _connect(self) -> Clients:
+        self.services = SimServices(self)
+        self.consul_client = SimConsulClient(self)
+        return Clients(
+            self.config,
+            self.name,
+            self.consul_client,
+            SimPostgresClient(self),
+            self.services,
+            SimPeers(self),
+        )
+
+    @property
+    def consul_up(self) -> bool:
+        """Whether this machine's Consul takes part."""
+        return self.up and not self.cut and not self.frozen
+
+    @property
+    def guard_listens(self) -> bool:
+        """A frozen guard still accepts connections: the kernel does."""
+        return self.up and self.guard_runs
+
+    @property
+    def member(self) -> Member:
+        return Member(self.name, host_ip=self.name)
+
+    @property
+    def serves(self) -> bool:
+        """Whether its REST service answers as the leader now, and its database takes writes."""
+        state = lease_file.read(self.config.paths.lease_file)
+        server = self.database.server
+        return (
+            state is not None
+            and state.leads(self.cluster.schedule.now_s)
+            and server is not None
+            and server.primary
+            and not server.read_only
+        )
+
+    def database_changed(self) -> None:
+        """Something has moved in its database: whoever streams from it has something to do."""
+        self.background.wake(self.cluster.pace.between(0.001, 0.01))
+        for other in self.cluster.machines.values():
+            server = other.database.server
+            if server is not None and server.upstream == self.name:
+                other.background.wake(self.cluster.pace.between(0.001, 0.01))
+
+    # Its programs.
+
+    def _tick_for_ever(self) -> None:
+        options = self.cluster.spec_of(self.name)
+        observer = Observer(self.clients, options, self.cluster.ttl_s)
+        reporter = Reporter(self.clients, "1", fail_fast=True)
+        node = reconcile.Node(self.clients, options, MembershipState.MEMBER, observer, reporter)
+        while True:
+            reconcile.tick(node, self._dispatch)
+            nap(self.cluster.timing.tick_interval_s)
+
+    def _dispatch(self, plan: Plan) -> bool:
+        if self.plan is not None:
+            return False
+        self.plan = plan
+        self.worker.actor.wake(self.cluster.pace.between(0.003, 0.02))
+        return True
+
+    def _work_for_ever(self) -> None:
+        self.plan = None
+        while True:
+            if self.plan is None:
+                nap(None)
+                continue
+            went_well = self._carry_out(self.plan)
+            self.plan = None
+            if went_well:
+                self.ticker.actor.wake(self.cluster.pace.between(0.003, 0.02))
+
+    def _carry_out(self, plan: Plan) -> bool:
+        for action in plan.actions:
+            self.cluster.acts(self.name, plan.situation, action)
+            try:
+                outcome = perform(self.clients, action)
+            except ClusterError as error:
+                self.cluster.did_not(self.name, action, error)
+                return False
+            self.cluster.did(self.name, action, outcome)
+        return True
+
+    def _guard(self) -> float:
+        due_s = due_in_s(lease_file.read(self.config.paths.lease_file), self.cluster.schedule.now_s)
+        if due_s == 0 and self.database.is_primary:
+            self.cluster.tell(self.name, "is fenced by its own guard: the lease was not renewed in time")
+            self.kill_database()
+        return 1.0 if not due_s else max(0.02, min(due_s, 1.0))
+
+    def _watch(self) -> float:
+        """Hold a connection to the leader's guard, and say so when nobody listens there."""
+        lease = self.cluster.consul.lease
+        leader = self.cluster.machines.get(lease.holder or "")
+        if leader is not None and leader is not self and leader.consul_up and self.consul_up:
+            self.consul_client.suspect(None if leader.guard_listens else lease.term)
+        return WATCH_S
+
+    # What happens to it.
+
+    def boot(self) -> None:
+        """Power on; every program starts, and the database does not."""
+        self.up = True
+        self.start_programs()
+
+    def start_programs(self) -> None:
+        """Start whatever does not run."""
+        for program in (self.ticker, self.worker):
+            if not program.alive:
+                program.start(self.cluster.pace.between(0.05, 0.5))
+        self.guard_runs = True
+        self.guard.wake(0.1)
+        self.watcher.wake(self.cluster.pace.between(0.1, 0.3))
+
+    def kill_programs(self) -> None:
+        """kill -9 of everything but Consul."""
+        self.ticker.kill()
+        self.worker.kill()
+        self.guard.stop()
+        self.guard_runs = False
+        self.watcher.stop()
+        self.kill_database()
+
+    def kill_worker(self) -> None:
+        """kill -9 of the Celery worker; its supervisor starts it again."""
+        self.ticker.kill()
+        self.worker.kill()
+        self.start_programs()
+
+    def kill_database(self) -> None:
+        """The postmaster gets SIGQUIT or worse."""
+        self.database.crash()
+
+    def crash(self) -> None:
+        """Power off: memory is gone, what was synced to disk is not."""
+        self.kill_programs()
+        self.thaw()
+        self.up = False
+        self.memory_files.clear()
+        self.services.started.clear()
+
+    def freeze(self, *parts: str) -> None:
+        """SIGSTOP of the parts named, or of the whole machine."""
+        for actor in self._parts(parts):
+            actor.freeze()
+        self.frozen = self.frozen or not parts
+        self.database.frozen = self.database.frozen or not parts or "database" in parts
+
+    def thaw(self) -> None:
+        """SIGCONT of everything: each part goes on where it was, whatever has happened meanwhile."""
+        self.frozen = self.database.frozen = False
+        for actor in self._parts(()):
+            actor.thaw()
+        self.database_changed()
+
+    def _parts(self, names: tuple[str, ...]) -> list[Actor]:
+        parts = {
+            "ticker": self.ticker.actor,
+            "worker": self.worker.actor,
+            "guard": self.guard,
+            "database": self.background,
+            "watcher": self.watcher,
+        }
+        return [parts[name] for name in names or parts]

@@ -1,0 +1,231 @@
+"""What ``orchestrator.clients.postgres.Postgres`` is on a simulated machine, step for step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal
+
+from orchestrator.model.errors import DatabaseUnavailable, Diverged, Unfinished
+from orchestrator.model.lsn import Fork, Lsn, Position
+from orchestrator.model.snapshot import Database, Role, Stream, SyncSetting
+from tests.simulation.programs import nap
+from tests.simulation.wal import common_by_number, common_length
+
+if TYPE_CHECKING:
+    from orchestrator.clients.postgres import Upstream
+    from tests.simulation.database import SimDatabase
+    from tests.simulation.machine import Machine
+
+POLL_S = 0.05
+WAIT_S = 5.0
+
+
+class SimPostgresClient:
+    """Gives way to the world before each thing it does: there it can be frozen or killed."""
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+        self._cluster = machine.cluster
+
+    @property
+    def _database(self) -> SimDatabase:
+        return self._machine.database
+
+    def _work(self, low_s: float = 0.002, high_s: float = 0.02) -> None:
+        nap(self._cluster.pace.between(low_s, high_s))
+
+    def _wait(self, condition: Callable[[], bool], timeout_s: float, what: str) -> None:
+        deadline_s = self._cluster.schedule.now_s + timeout_s
+        while not condition():
+            if self._cluster.schedule.now_s >= deadline_s:
+                raise Unfinished(what)
+            nap(POLL_S)
+
+    def read(self) -> Database:
+        self._work()
+        database, server = self._database, self._database.server
+        if server is None:
+            return Database()
+        if database.frozen:
+            return Database(Role.UNREACHABLE)
+        receiver = server.receiver
+        return Database(
+            role=Role.PRIMARY if server.primary else Role.STANDBY,
+            position=database.position,
+            upstream=None if server.primary else database.disk.upstream,
+            receiving=receiver is not None and not receiver.closed,
+            read_only=server.read_only,
+            setting=server.setting,
+            streams={
+                name: Stream(name, not connection.closed, Lsn(connection.flushed))
+                for name, connection in server.senders.items()
+            },
+            slots=database.disk.slots,
+        )
+
+    def kill(self) -> bool:
+        self._work()
+        was_running = self._database.server is not None
+        self._machine.kill_database()
+        return was_running
+
+    def start(self, *, standby: bool) -> None:
+        self._work(0.05, 0.3)
+        self._database.start(standby=standby)
+
+    def stop(self, mode: Literal["fast", "immediate"]) -> None:
+        self._work()
+        server = self._database.server
+        if server is not None and mode == "fast" and not self._database.frozen:
+            server.stopping, server.transactions, server.waiting = True, 0, []
+            if server.primary:
+                self._database.append(self._cluster.next_number())
+                self._send_the_rest()
+        self._database.crash()
+
+    def _send_the_rest(self) -> None:
+        """A clean stop waits until every connected standby has all, the shutdown checkpoint included."""
+        server = self._database.need()
+        try:
+            self._wait(
+                lambda: all(
+                    connection.closed or connection.flushed >= len(self._database.disk.wal)
+                    for connection in server.senders.values()
+                ),
+                WAIT_S,
+                "a standby does not take what is left",
+            )
+        except Unfinished:
+            self._cluster.tell(self._machine.name, "stops its database although a standby lags behind")
+
+    def final_position(self) -> Position:
+        self._work()
+        self._database.need()
+        return self._database.position
+
+    def shutdown_position(self) -> Position:
+        self._work()
+        if self._database.server is not None:
+            raise DatabaseUnavailable("the server runs")
+        return self._database.position
+
+    def forks(self) -> tuple[Fork, ...]:
+        return self._database.forks
+
+    def detach(self, timeout_s: float) -> None:
+        self._work()
+        self._database.disk.upstream = None
+        if self._database.server is None:
+            return
+        self._work()
+        self._database.reload()
+        self._wait(self._has_no_receiver, timeout_s, "the walreceiver is not gone")
+
+    def _has_no_receiver(self) -> bool:
+        return self._database.need().receiver is None
+
+    def set_upstream(self, upstream: Upstream) -> None:
+        self._work()
+        self._database.disk.upstream = upstream.name
+        self._work()
+        self._database.reload()
+
+    def wait_receiving(self, timeout_s: float) -> bool:
+        def receives() -> bool:
+            receiver = self._database.need().receiver
+            return receiver is not None and not receiver.closed
+
+        try:
+            self._wait(receives, timeout_s, "")
+        except Unfinished:
+            return False
+        return True
+
+    def prepare_promotion(self, setting: SyncSetting) -> None:
+        self._work()
+        self._database.disk.setting = setting
+        self._database.disk.read_only = True
+        self._work()
+        self._database.reload()
+
+    def promote(self, timeout_s: float) -> None:
+        self._work(0.03, 0.1)
+        self._database.need()
+        self._database.promote(self._cluster.next_number())
+
+    def set_standbys(self, setting: SyncSetting) -> None:
+        self._work()
+        self._database.disk.setting = setting
+        self._work()
+        self._database.need()
+        self._database.reload()
+        self._wait(self._is_in_force, WAIT_S, "the setting is not in force yet")
+
+    def _is_in_force(self) -> bool:
+        return self._database.need().setting_is_in_force
+
+    def set_read_only(self, *, read_only: bool) -> None:
+        self._work()
+        self._database.disk.read_only = read_only
+        self._work()
+        self._database.reload()
+
+    def wait_caught_up(self, members: Iterable[str], timeout_s: float) -> None:
+        self._work()
+        server, barrier = self._database.need(), len(self._database.disk.wal)
+
+        def all_have_it() -> bool:
+            if self._database.need() is not server:
+                raise DatabaseUnavailable("the server was started anew")
+            flushed = {name: sender.flushed for name, sender in server.senders.items()}
+            return all(flushed.get(name, 0) >= barrier for name in members)
+
+        self._wait(all_have_it, timeout_s, "a member has not caught up")
+
+    def write_config(self, me: str, members: Iterable[str]) -> None:
+        """Who may connect is not part of the simulated world."""
+
+    def keep_slots(self, nodes: Iterable[str]) -> None:
+        self._work()
+        self._database.disk.slots = frozenset(nodes)
+
+    def _source(self, upstream: Upstream) -> SimDatabase:
+        source = self._cluster.machines[upstream.name]
+        if not self._cluster.linked(self._machine, source) or source.database.server is None:
+            raise DatabaseUnavailable(f"{upstream.name} does not answer")
+        return source.database
+
+    def rewind(self, upstream: Upstream) -> None:
+        """pg_rewind: it compares timelines by number, and leaves a ruin when it is cut short."""
+        self._work()
+        source, mine = self._source(upstream), self._database.disk
+        if mine.broken:
+            raise Diverged("an earlier rewind was cut short")
+        common = common_by_number(mine.wal, source.disk.wal)
+        if common == len(mine.wal):
+            return  # "no rewind required"
+        mine.broken = True
+        for _ in range(2):
+            self._work(0.05, 0.3)
+        source = self._source(upstream)
+        truly_common = common_length(mine.wal, source.disk.wal)
+        self._cluster.invariants.rewound(self._machine.name, upstream.name, common, truly_common)
+        self._swap_in(source)
+
+    def base_backup(self, upstream: Upstream) -> None:
+        """A copy beside the old folder, swapped in when it is complete."""
+        for _ in range(3):
+            self._work(0.05, 0.5)
+            source = self._source(upstream)
+        self._swap_in(source)
+
+    def _swap_in(self, source: SimDatabase) -> None:
+        mine = self._database.disk
+        self._database.disk = replace(
+            mine,
+            wal=list(source.disk.wal),
+            known_timeline=max(mine.known_timeline, source.disk.known_timeline),
+            broken=False,
+        )
+        self._cluster.invariants.log_replaced(self._machine.name)

@@ -1,0 +1,23 @@
+"""The real rules in random histories: at least 100,000 steps, and every invariant after each of them."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.simulation.histories import run_history
+
+BATCHES = 8
+STEPS_PER_BATCH = 16_000
+
+
+@pytest.mark.parametrize("batch", range(BATCHES))
+def test_no_history_breaks_an_invariant(batch):
+    steps, seed = 0, batch * 1000
+    while steps < STEPS_PER_BATCH:
+        outcome = run_history(seed)
+        assert outcome.violation is None, f"seed {seed}: {outcome.violation}\n{outcome.story}"
+        steps, seed = steps + outcome.steps, seed + 1
+
+
+def test_the_same_seed_gives_the_same_history():
+    assert run_history(7) == run_history(7)

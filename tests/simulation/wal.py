@@ -1,0 +1,61 @@
+"""The write-ahead log of a simulated database: a list of records, each on its timeline.
+
+An LSN is a number of records. Two logs share history as far as their records are the same objects of the
+world, whatever the numbers of their timelines say: the simulation sees what PostgreSQL cannot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from orchestrator.model.lsn import Fork, Lsn, Position
+
+
+class Record(NamedTuple):
+    """One record; ``number`` is its own in the whole world."""
+
+    timeline: int
+    number: int
+
+
+Wal = list[Record]
+
+
+def position_of(wal: Sequence[Record]) -> Position:
+    """How far a log is; its timeline is that of its last record, never that of a history file."""
+    return Position(wal[-1].timeline, Lsn(len(wal)))
+
+
+def forks_of(wal: Sequence[Record]) -> tuple[Fork, ...]:
+    """The timelines that a log has left, oldest first."""
+    return tuple(
+        Fork(earlier.timeline, Lsn(index))
+        for index, (earlier, later) in enumerate(zip(wal, wal[1:], strict=False), start=1)
+        if earlier.timeline != later.timeline
+    )
+
+
+def common_length(one: Sequence[Record], other: Sequence[Record]) -> int:
+    """How much history two logs truly share."""
+    shorter = min(len(one), len(other))
+    if one[:shorter] == other[:shorter]:
+        return shorter
+    return next(index for index in range(shorter) if one[index] != other[index])
+
+
+def common_by_number(one: Sequence[Record], other: Sequence[Record]) -> int:
+    """How much history pg_rewind believes that two logs share: it knows timelines by number and beginning."""
+    mine, theirs = _stretches(one), _stretches(other)
+    common = 0
+    for (timeline, begin, end), (their_timeline, their_begin, their_end) in zip(mine, theirs, strict=False):
+        if (timeline, begin) != (their_timeline, their_begin):
+            break
+        common = min(end, their_end)
+    return common
+
+
+def _stretches(wal: Sequence[Record]) -> list[tuple[int, int, int]]:
+    ends = [(fork.timeline, fork.lsn.value) for fork in forks_of(wal)] + [(wal[-1].timeline, len(wal))]
+    begins = [0, *(end for _, end in ends)]
+    return [(timeline, begin, end) for (timeline, end), begin in zip(ends, begins, strict=False)]
