@@ -78,5 +78,5 @@ class Progress:
             self._cursor = str(line["cursor"])
             self._out.progress(line["message"], line["timestamp"] / MICROSECONDS)
         if state.get("error"):
-            raise CliError(state["error"], "Nothing was changed for good: it can be tried again.")
+            raise CliError(state["error"])
         return state if state.get("initialized") else None
