@@ -112,6 +112,10 @@ def write(config: NodeConfig, settings: AgentSettings) -> None:
     content = configuration(config, settings, installed_version())
     write_atomically(agent_file(config), json.dumps(content, indent=1) + "\n")
     config.paths.consul_data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _check(config)
+
+
+def _check(config: NodeConfig) -> None:
     checked = _run("validate", "-quiet", str(config.paths.consul_etc))
     if checked.returncode != 0:
         raise ConfigurationError(f"{config.paths.consul_etc}: {(checked.stderr or checked.stdout).strip()}")

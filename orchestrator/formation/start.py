@@ -19,6 +19,8 @@ from orchestrator.model.snapshot import SyncRecord
 from orchestrator.model.spec import Options
 from orchestrator.record import journal, session
 
+SESSION_CHECKS = frozenset({"consul", "heartbeat", "guard"})
+
 
 @dataclass(frozen=True, slots=True)
 class StartRequest:
@@ -84,7 +86,8 @@ def _lead(clients: Clients, options: Options, say: Say) -> None:
     """Take the lease as the first, and say what is true of a leader without replicas: it waits for nobody."""
     say("The health checks are registered.")
     steps.register(clients, options)
-    own = until(lambda: _new_session(clients), steps.CHECKS_TIMEOUT_S, "the checks of this node pass")
+    until(lambda: _is_well(clients), steps.CHECKS_TIMEOUT_S, "this node's checks pass, the lease guard's too")
+    own = clients.consul.create_session()
     session.write(clients.config, own)
     say("The lease is taken.")
     if not clients.consul.acquire_lease(own, 0):
@@ -95,6 +98,7 @@ def _lead(clients: Clients, options: Options, say: Say) -> None:
     journal.tell(clients, term, "started", f"{clients.me} made the cluster")
 
 
-def _new_session(clients: Clients) -> str:
+def _is_well(clients: Clients) -> bool:
+    """A session is bound to these checks, and cannot be made before Consul's servers have seen them pass."""
     steps.pass_checks(clients)
-    return clients.consul.create_session()
+    return clients.consul.health().get(clients.me, frozenset()) >= SESSION_CHECKS
