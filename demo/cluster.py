@@ -61,11 +61,14 @@ class Cluster:
             write_atomically(file, secrets.token_urlsafe(PASSWORD_BYTES), durable=False)
         return file.read_text()
 
-    def start(self, timeout_s: float = 60.0) -> None:
-        """Install and start every manager, each alone; returns when all of them answer."""
+    def install(self) -> None:
+        """Install every manager. Nothing is started."""
         self.bed.install()
         for node in self.bed:
             self.prepare(node)
+
+    def start(self, timeout_s: float = 60.0) -> None:
+        """Start every manager, each alone; returns when all of them answer. Raises ``Unfinished``."""
         self.bed.start()
         for node in self.bed:
             self.wait_until_alone(node, timeout_s)

@@ -1,0 +1,146 @@
+"""The life of the demo: up, status, down. If something fails on the way up, nothing half-made is left."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import shutil
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+from rich.table import Table
+
+from demo.bed import Bed
+from demo.cfy import Cfy
+from demo.cluster import Cluster
+from demo.places import make_private, remove_tree
+from demo.story import tell_failover, tell_formation
+from demo.teller import Teller
+from orchestrator.clients.files import write_atomically
+from orchestrator.model.errors import ClusterError, Conflict
+
+
+def up(root: Path, count: int, *, cluster: bool, failover: bool, teller: Teller) -> None:
+    """Bring the demo up as far as asked for. Raises ``Conflict`` when it is up, and ``ClusterError``."""
+    _clear_way(root, teller)
+    bed = Bed(root, [f"n{number}" for number in range(1, count + 1)])
+    managers = Cluster(bed)
+    cfy = Cfy(managers, teller)
+    with _all_or_nothing(bed, teller):
+        _start(managers, teller)
+        if cluster:
+            tell_formation(managers, cfy, teller)
+        if cluster and failover and count > 1:
+            tell_failover(managers, cfy, teller)
+    _say_what_next(managers, cfy, teller, clustered=cluster)
+
+
+def down(root: Path, teller: Teller) -> None:
+    """End everything, and remove ``root``."""
+    bed = Bed.load(root)
+    if bed is not None:
+        with teller.step("Everything is ended and removed"):
+            bed.destroy()
+    elif not root.exists():
+        teller.say("The demo is not running.")
+    remove_tree(root)
+
+
+def status(root: Path, teller: Teller) -> bool:
+    """Say what runs; whether all of it does."""
+    bed = Bed.load(root)
+    if bed is None:
+        teller.say("The demo is not running.")
+        return False
+    table = Table("node", "address", "processes", "services", box=None)
+    for node in bed:
+        services = sorted(node.clients.services.running()) if node.running() else []
+        table.add_row(node.name, node.host_ip, str(len(node.pids())), ", ".join(services) or "none")
+    teller.console.print(table)
+    return all(node.running() for node in bed)
+
+
+def _clear_way(root: Path, teller: Teller) -> None:
+    bed = Bed.load(root)
+    if bed is None:
+        remove_tree(root / "logs")
+        return
+    if any(node.running() for node in bed):
+        raise Conflict(
+            "The demo is already running. To see it: python -m demo status. To end it: make demo-stop."
+        )
+    with teller.step("What an earlier demo has left behind is removed"):
+        bed.destroy()
+        remove_tree(root)
+
+
+def _start(managers: Cluster, teller: Teller) -> None:
+    bed = managers.bed
+    teller.title(f"{len(bed.nodes)} managers on {bed.subnet}.1 and up")
+    if bed.home != bed.root:
+        teller.say(f"  [dim]PostgreSQL's user cannot reach {bed.root}; the data lies in {bed.home}[/]")
+    with teller.step("They are installed"):
+        managers.install()
+    with teller.step("They are started, each alone, and serve"):
+        managers.start()
+    access = asdict(managers.access)
+    nodes = [{"name": node.name, "host_ip": node.host_ip} for node in bed]
+    content = {
+        "nodes": nodes,
+        "rest_port": access["port"],
+        "rest_protocol": access["protocol"],
+        **{name: access[name] for name in ("ca_file", "username", "password", "tenant")},
+    }
+    write_atomically(bed.root / "demo.json", json.dumps(content, indent=2) + "\n", mode=0o600)
+
+
+@contextmanager
+def _all_or_nothing(bed: Bed, teller: Teller) -> Iterator[None]:
+    """Take everything down when the block fails or is interrupted; the logs stay, for who asks why."""
+    make_private(bed.root)
+    try:
+        yield
+    except BaseException as error:
+        # The way down is not to be interrupted: it would leave processes that nobody knows of.
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        _keep_logs(bed)
+        with teller.step("Everything is taken down again"):
+            bed.destroy()
+            for path in (bed.root / "cfy", bed.root / "demo.json"):
+                shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+        if isinstance(error, ClusterError):
+            teller.say(f"  The logs are in {bed.root / 'logs'}.")
+        raise
+
+
+def _keep_logs(bed: Bed) -> None:
+    for node in bed:
+        if (node.home / "log").exists():
+            shutil.copytree(node.home / "log", bed.root / "logs" / node.name, dirs_exist_ok=True)
+
+
+def _say_what_next(managers: Cluster, cfy: Cfy, teller: Teller, *, clustered: bool) -> None:
+    teller.title("It is left running. What to try next")
+    nodes = managers.bed.nodes
+    program = shlex.quote(str(Path(shutil.which("cfy") or ".venv/bin/cfy")))
+    lines = [f"export CFY_HOME={shlex.quote(str(cfy.home))}"]
+    if clustered:
+        lines += [
+            f"{program} cluster nodes list",
+            f"{program} cluster history",
+            f"{program} cluster set-active {nodes[-1].name}",
+            f"{program} cluster pause",
+            f"{program} tenants list",
+        ]
+    else:
+        cfy.use(nodes[0])
+        lines += [f"{program} cluster start", f"{program} status"]
+    for line in lines:
+        teller.say(f"  [cyan]{line}[/]")
+    teller.say(
+        f"  [dim]Access for other clients: {managers.bed.root / 'demo.json'}. The end: make demo-stop[/]"
+    )

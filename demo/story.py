@@ -1,0 +1,105 @@
+"""The main job, step by step: a cluster is formed, loses its leader under load, and loses nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from rich.table import Table
+
+from demo.cfy import Cfy, form
+from demo.cluster import Cluster
+from demo.node import Node
+from demo.phases import Moment, phases
+from demo.teller import Teller
+from demo.writer import Acknowledged, Verdict, Writer, check
+from orchestrator.model.errors import ClusterError, Unfinished
+
+FORM_TIMEOUT_S = 120.0
+WARM_UP_WRITES = 100
+WRITE_TIMEOUT_S = 30.0
+FAILOVER_TIMEOUT_S = 60.0
+RETURN_TIMEOUT_S = 120.0
+
+
+class DataLost(ClusterError):
+    """Something that had been acknowledged is gone. This must never be raised."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failover:
+    """What a failover cost. Durations in seconds."""
+
+    old_leader: str
+    new_leader: str
+    interruption_s: float
+    phases_s: Mapping[str, float]
+
+
+def tell_formation(cluster: Cluster, cfy: Cfy, teller: Teller) -> Node:
+    """Form the cluster by its commands; returns the leader."""
+    teller.title("One cluster of them, with the command line")
+    leader = form(cluster, cfy, FORM_TIMEOUT_S)
+    cfy.use(leader)
+    cfy.run("cluster", "nodes", "list")
+    return leader
+
+
+def tell_failover(cluster: Cluster, cfy: Cfy, teller: Teller) -> None:
+    """Kill the leader under a writer, and have it come back. Raises ``DataLost`` and ``Unfinished``."""
+    teller.title("The leader dies while somebody writes")
+    old = cluster.leader()
+    with Writer(cluster.access) as writer:
+        with teller.step(f"A client writes through the REST API; {old.name} leads"):
+            _require(writer.wait_for(WARM_UP_WRITES, WRITE_TIMEOUT_S), "writing did not get going")
+        failover = _kill_leader(cluster, writer, old, teller)
+        with teller.step(f"{old.name} is started again and becomes a replica of {failover.new_leader}"):
+            old.start()
+            cluster.wait_until_whole(RETURN_TIMEOUT_S)
+        with teller.step("The client goes on writing"):
+            _require(writer.wait_for(WARM_UP_WRITES, WRITE_TIMEOUT_S), "writing did not go on")
+    verdict = check(cluster.client(), [writer.journal])
+    cfy.run("cluster", "nodes", "list")
+    _summarise(failover, verdict, teller)
+    if verdict.lost:
+        raise DataLost(f"acknowledged and gone: {', '.join(verdict.lost[:10])}")
+
+
+def _kill_leader(cluster: Cluster, writer: Writer, old: Node, teller: Teller) -> Failover:
+    killed = len(old.pids())
+    moment = Moment.now()
+    old.kill()
+    teller.say(f"  [bold red]kill -9[/] of all {killed} processes of {old.name}, its Consul as well")
+    with teller.step("A replica takes over"):
+
+        def first_write() -> Acknowledged | None:
+            later = writer.journal.first_after(moment.monotonic_s)
+            return later if later is not None and later.host_ip != old.host_ip else None
+
+        taken_over = writer.wait_until(lambda: first_write() is not None, FAILOVER_TIMEOUT_S)
+        _require(taken_over, f"nobody accepted a write for {FAILOVER_TIMEOUT_S:g} s")
+    written, interruption = first_write(), writer.journal.interruption(moment.monotonic_s)
+    if written is None or interruption is None:
+        raise Unfinished("the writer has lost its journal")
+    new = next(node for node in cluster.bed if node.host_ip == written.host_ip)
+    spent = phases(cluster.history(), moment.unix_s, moment.unix(written.answered_s))
+    return Failover(old.name, new.name, interruption.duration_s, spent)
+
+
+def _require(condition: bool, complaint: str) -> None:  # noqa: FBT001  It is the sentence's subject.
+    if not condition:
+        raise Unfinished(complaint)
+
+
+def _summarise(failover: Failover, verdict: Verdict, teller: Teller) -> None:
+    teller.title("Summary")
+    table = Table(show_header=False, box=None, padding=(0, 2))
+    table.add_row("leadership", f"{failover.old_leader} → {failover.new_leader}")
+    table.add_row("writing was interrupted for", f"[bold]{failover.interruption_s:.2f} s[/]")
+    for phase, duration_s in failover.phases_s.items():
+        table.add_row(f"  {phase}", f"{duration_s:.2f} s", style="dim")
+    table.add_row("writes acknowledged", str(verdict.acknowledged))
+    table.add_row("of these present", str(verdict.present))
+    colour = "bold red" if verdict.lost else "bold green"
+    table.add_row("lost", f"[{colour}]{len(verdict.lost)}[/]")
+    teller.console.print(table)
