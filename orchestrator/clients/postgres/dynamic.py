@@ -65,7 +65,10 @@ class DynamicSettings:
         deadline_s = time.monotonic() + timeout_s
         if not self._postmaster.signal(signal.SIGHUP):
             return
-        expected = self._file.read()
+        if GENERATION not in (expected := self._file.read()):
+            # A file that has never been changed has nothing to be told by.
+            self._file.write(expected := {**expected, GENERATION: secrets.token_hex(8)})
+            self._postmaster.signal(signal.SIGHUP)
         while not self._new_connections_have(expected, deadline_s):
             self._pause(deadline_s, "The server has not taken over the settings; its log says why.")
         if readers:
