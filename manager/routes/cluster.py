@@ -97,7 +97,7 @@ def form(_: ClusterAdmin, gateway: Cluster, wish: Formation) -> dict[str, Any]:
             wish.options or {},
             credentials=wish.credentials,
             required=wish.required,
-            addresses=wish.join_addrs,
+            join_addrs=wish.join_addrs,
         )
     return gateway.start(wish.node_name, wish.host_ip, wish.options or {})
 
