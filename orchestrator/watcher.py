@@ -125,6 +125,8 @@ class Watcher:
                         continue
         except ConnectionRefusedError:
             return False
+        except ConnectionResetError:
+            log.warning("The connection to the guard of %s broke.", target.name)
         except OSError as error:
             log.info("The guard of %s: %s", target.name, error)
             self._new_target.wait(RETRY_S)

@@ -63,6 +63,14 @@ def _register(kind: type[Action], name: str, time_limit_s: int) -> Task:
     return task
 
 
+DONE = "actions-done"
+
+
+def actions_done() -> int:
+    """How many actions of this node have come to their end, well or not, since its Redis started."""
+    return int(app.backend.client.get(DONE) or 0)
+
+
 def _perform(action: Action) -> None:
     """Carry out one action, alone; what goes wrong ends the chain, and the next tick decides anew."""
     with exclusively(ACTIONS_LOCK, wait=True):
@@ -71,6 +79,8 @@ def _perform(action: Action) -> None:
         except ClusterError as error:
             journal.write_failure(action, error)
             raise Reject(str(error), requeue=False) from error
+        finally:
+            app.backend.client.incr(DONE)
         journal.write_outcome(action, outcome)
 
 

@@ -6,7 +6,7 @@ from celery import chain
 
 from orchestrator import reconcile
 from orchestrator.model.action import Plan
-from tasks.actions import ACTIONS_LOCK, signature_of
+from tasks.actions import ACTIONS_LOCK, actions_done, signature_of
 from tasks.app import CLUSTER, HEALTH, app
 from tasks.exclusive import exclusively
 from tasks.node import current_node
@@ -18,7 +18,8 @@ TICK_TIME_LIMIT_S = 15
 def tick() -> None:
     """Observe, decide, record; then hand the plan to the queue of actions."""
     app.backend.client.delete(WAKING)
-    reconcile.tick(current_node(), dispatch)
+    seen = actions_done()
+    reconcile.tick(current_node(), lambda plan: dispatch(plan, seen))
 
 
 WAKING = "tick-is-waiting"
@@ -30,13 +31,13 @@ def wake() -> None:
         tick.apply_async()
 
 
-def dispatch(plan: Plan) -> bool:
+def dispatch(plan: Plan, seen: int) -> bool:
     """Enqueue the plan's actions, each after the one before, then a tick that looks at what came of it.
 
-    While an earlier plan is still being carried out nothing is enqueued: what is still due then will be
-    decided again.
+    While an earlier plan is being carried out nothing is enqueued, and neither when an action has come to
+    its end since the look (``seen``: how many had by then): what is still due will be decided again.
     """
-    if _busy():
+    if _busy() or actions_done() != seen:
         return False
     chain(*(signature_of(action) for action in plan.actions), tick.si()).apply_async()
     return True
