@@ -128,6 +128,10 @@ class Api:
             self._leader = address
             self._on_leader(address)
 
+    def prefer(self, address: str) -> None:
+        """Ask this member first from now on: it is expected to lead soon."""
+        self._order = [address, *(other for other in self._order if other != address)]
+
     def _headers(self) -> Mapping[str, str]:
         profile = self.profile
         if profile.token:

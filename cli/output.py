@@ -66,12 +66,18 @@ class Output:
         else:
             click.echo(plain_table(rows, columns))
 
+    def gap(self) -> None:
+        """An empty line between two results; a table in a terminal brings its own."""
+        if not self.settings.json and not sys.stdout.isatty():
+            click.echo()
+
     def details(self, record: Mapping[str, Any], data: Any = None) -> None:
         """Print one thing, a line per property."""
         if self.settings.json:
             self.json(record if data is None else data)
             return
-        width = max(len(key) for key in record)
+        record = {key: value for key, value in record.items() if value is not None}
+        width = max(map(len, record), default=0)
         for key, value in record.items():
             styled = _ansi(text_of(value)) if sys.stdout.isatty() else text_of(value)
             click.echo(f"{click.style(f'{key:<{width}}', bold=True)}  {styled}".rstrip())

@@ -81,6 +81,7 @@ def set_active(session: Session, node: str, timeout_s: float) -> None:
     nodes = read_nodes(session.api)
     deadline = Deadline(timeout_s)
     _ask_for_leader(session, node, nodes)
+    _prefer(session, node, nodes)
     nodes = deadline.wait_for(lambda: _led_by(session, node), f"{node} does not lead", SWITCHOVER_INTERVAL_S)
     took_s = round(deadline.elapsed_s, 2)
     session.learn_members(nodes)
@@ -99,6 +100,13 @@ def _ask_for_leader(session: Session, node: str, nodes: Iterable[Mapping[str, An
             return
         error.hint = "The members: " + ", ".join(f"{it['name']} ({state_of(it)})" for it in nodes)
         raise
+
+
+def _prefer(session: Session, name: str, nodes: Iterable[Mapping[str, Any]]) -> None:
+    # A member holds requests while it does not know whether it leads: the old leader would delay the answer.
+    for member in session.profile.knowing(nodes).members:
+        if member.name == name:
+            session.api.prefer(member.address)
 
 
 def _led_by(session: Session, name: str) -> list[dict[str, Any]] | None:

@@ -24,6 +24,7 @@ def command(session: Session) -> None:
         {"service": it["display_name"], "state": service_state(it)} for it in status.get("services", [])
     ]
     session.out.details({"manager": status["status"], "maintenance": maintenance["status"]})
+    session.out.gap()
     session.out.table(services, ("service", "state"), empty="It names no services.")
 
 

@@ -13,4 +13,4 @@ from cli.machine.node import Node, pass_node
 def command(node: Node) -> None:
     """Show how this node is, and where it stands towards a cluster."""
     found = node.ask("formation.status")
-    node.out.details({key: value for key, value in found.items() if key != "logs" and value is not None}, found)
+    node.out.details({key: value for key, value in found.items() if key != "logs"}, found)
