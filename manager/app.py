@@ -22,9 +22,6 @@ from manager.routes.users import users
 from manager.settings import Settings
 from manager.storage import READERS, Storage, engine_for
 
-MAX_BODY_BYTES = 1024 * 1024
-"""Enough for every JSON body; a route that takes uploads sets its own."""
-
 THREADS = WRITERS + READERS
 """One for each connection to the database: a thread without one would only wait."""
 
@@ -47,7 +44,6 @@ def create(settings: Settings, gateway: Gateway) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
         lifespan=lifespan,
-        max_body_size=MAX_BODY_BYTES,
     )
     app.state.storage = storage
     app.state.gateway = gateway

@@ -4,7 +4,8 @@
 
     RestError
     ├── BadParameters                 400 bad_parameters_error
-    │   └── NoSuchIncludeField        400 no_such_include_field_error
+    │   ├── NoSuchIncludeField        400 no_such_include_field_error
+    │   └── TooLarge                  413 bad_parameters_error
     ├── IllegalAction                 400 illegal_action_error
     ├── Unauthorized                  401 unauthorized_error
     ├── Forbidden                     403 forbidden_error
@@ -90,6 +91,12 @@ class Conflict(RestError):
 
     status = HTTPStatus.CONFLICT
     error_code = "conflict_error"
+
+
+class TooLarge(BadParameters):
+    """The body is longer than any that makes sense."""
+
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
 
 
 class UnsupportedContentType(RestError):

@@ -73,7 +73,9 @@ class Gate:
         if verdict is Verdict.UNDECIDED:
             verdict = await hold(self.get_verdict, {Verdict.UNDECIDED}, self.hold_s)
         if verdict in SERVING:
-            await self.app(scope, receive, send)
+            # Some load balancers look with HEAD. The server leaves the body out by the original scope.
+            get = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
+            await self.app(get, receive, send)
         else:
             await _refuse(send, refusal(verdict))
 

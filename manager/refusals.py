@@ -29,7 +29,6 @@ FRAMEWORK_CODES = {
         "The method is not allowed for the requested URL.",
     ),
     HTTPStatus.BAD_REQUEST: (errors.BadParameters.error_code, "The body could not be read."),
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: (errors.BadParameters.error_code, "The body is too large."),
 }
 
 

@@ -31,6 +31,12 @@ class Protocol(HttpToolsProtocol):
         extensions: dict[str, Any] = {ABORT: self.transport.abort}
         self.scope["extensions"] = extensions
 
+    def shutdown(self) -> None:
+        """Close an idle connection at once: TLS would wait for the client to say good-bye as well."""
+        super().shutdown()
+        if self.transport.is_closing() and not self.transport.get_write_buffer_size():
+            self.transport.abort()
+
     def send_400_response(self, msg: str) -> None:
         """What was received is not HTTP: say so as for any other bad request."""
         content = json.dumps(errors.body(msg, errors.BadParameters.error_code)).encode()

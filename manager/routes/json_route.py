@@ -10,8 +10,11 @@ from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from manager.errors import UnsupportedContentType
+from manager.errors import TooLarge, UnsupportedContentType
 from manager.models import NAME_LENGTH
+
+MAX_BODY_BYTES = 1024 * 1024
+"""More than any JSON body needs; uploads go another way."""
 
 
 class JsonRoute(APIRoute):
@@ -27,9 +30,23 @@ class JsonRoute(APIRoute):
             kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
             if kind != "application/json":
                 raise UnsupportedContentType("Content type must be application/json")
-            return await handle(request)
+            return await handle(await _read(request))
 
         return checked
+
+
+async def _read(request: Request) -> Request:
+    """The request with its body in memory. Raises ``TooLarge``: nobody, known or not, may fill that."""
+    content = bytearray()
+    async for chunk in request.stream():
+        content += chunk
+        if len(content) > MAX_BODY_BYTES:
+            raise TooLarge(f"The body is longer than {MAX_BODY_BYTES} bytes")
+
+    async def replay() -> dict[str, Any]:
+        return {"type": "http.request", "body": bytes(content), "more_body": False}
+
+    return Request(request.scope, replay)
 
 
 def router() -> APIRouter:

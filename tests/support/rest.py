@@ -13,7 +13,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -97,9 +97,7 @@ class ManagerNode:
         self.folder = folder
         self.config = NodeConfig(
             host_ip=host_ip,
-            paths=Paths(
-                etc=folder / "etc", state=folder / "state", run=folder / "run", log=folder / "log"
-            ),
+            paths=Paths(etc=folder / "etc", state=folder / "state", run=folder / "run", log=folder / "log"),
             ports=Ports(postgres=postgres, rest=rest),
             postgres=PostgresSettings(
                 os_user="postgres" if os.geteuid() == 0 else None,
@@ -137,8 +135,6 @@ class ManagerNode:
 
     def start_in_thread(self, gateway: Gateway, **changes: Any) -> RestClient:
         """The service within the test, with a gateway of the test's own; it ends with the stack."""
-        from dataclasses import replace
-
         (port,) = free_ports(self.config.host_ip, 1)
         settings = replace(settings_of(self.config), port=port, certificate=None, key=None, **changes)
         rest = server(settings, gateway)
@@ -158,7 +154,7 @@ class ManagerNode:
 @contextmanager
 def manager_node(host_ip: str, **more: Any) -> Iterator[ManagerNode]:
     """A prepared node; when it is over, nothing of it is left."""
-    # Not pytest's folder: the database's OS user must be able to reach its files, and sockets need short paths.
+    # Not pytest's folder: the database's OS user must reach its files, and sockets need short paths.
     folder = Path(tempfile.mkdtemp(prefix="rest"))
     folder.chmod(0o755)
     try:
