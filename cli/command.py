@@ -31,7 +31,7 @@ def common_options() -> list[click.Parameter]:
     """The options that every command, and every group on the way to it, understands."""
     return [
         _common(("--json", "json"), is_flag=True, help="Print JSON."),
-        _common(("-q", "--quiet"), is_flag=True, help="Print results only, no progress."),
+        _common(("-q", "--quiet"), is_flag=True, help="Print neither progress nor confirmations."),
         _common(("-v", "--verbose", "verbosity"), count=True, help="-v shows requests, -vv tracebacks."),
     ]
 
