@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
+from celery import Task
+
 from orchestrator import wiring
 from orchestrator.clients import Clients
 from orchestrator.clients.clock import now_s
@@ -21,7 +23,7 @@ from orchestrator.formation.progress import Progress
 from orchestrator.formation.start import StartRequest
 from orchestrator.formation.steps import Say
 from orchestrator.formation.undo import undo
-from orchestrator.model.errors import ClusterError
+from orchestrator.model.errors import ClusterError, ConsulUnavailable
 from orchestrator.model.snapshot import MembershipState
 from orchestrator.record import lease_file, membership
 from tasks.actions import ACTIONS_LOCK
@@ -30,6 +32,9 @@ from tasks.exclusive import exclusively
 from tasks.node import current_node
 
 LONG_S, SHORT_S = 4 * 3600, 60
+
+PATIENCE = 15
+"""How many times, a second apart, a removed node is looked at before its Consul is put out by force."""
 
 # A join lasts longer than the broker waits for an acknowledgement. One that was interrupted is not repeated
 # by itself: whoever asked for it is told, and asks again.
@@ -60,7 +65,22 @@ def join(**fields: Any) -> None:
 @app.task(name="formation.remove", **LASTING)
 def remove(name: str) -> None:
     """Take a member off the cluster (on the leader)."""
-    removing.remove(current_node().clients, name)
+    clients = current_node().clients
+    member = removing.remove(clients, name)
+    if name != clients.me:
+        take_out.apply_async(args=(name, member.host_ip))
+
+
+@app.task(name="formation.take_out", bind=True, max_retries=2 * PATIENCE, **LASTING)
+def take_out(self: Task, name: str, host_ip: str) -> None:
+    """See to it that a removed node's Consul goes, without holding up the leader's work meanwhile."""
+    try:
+        insist = self.request.retries >= PATIENCE
+        if removing.take_out_of_consul(current_node().clients, name, host_ip, insist=insist):
+            return
+    except ConsulUnavailable as error:
+        raise self.retry(countdown=1, exc=error) from error
+    raise self.retry(countdown=1)
 
 
 @app.task(name="formation.stop_being_member", **LASTING)

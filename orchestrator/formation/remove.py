@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import time
-
 from orchestrator.clients import Clients
 from orchestrator.formation.undo import leave_consul
-from orchestrator.formation.waiting import POLL_S
 from orchestrator.model.errors import Conflict, NotFound
 from orchestrator.model.snapshot import Member, MembershipState
 from orchestrator.record import journal, membership
 from orchestrator.record.membership import Membership
-
-# A living node is left this long to go by itself: it looks every second, and leaving takes some seconds.
-GRACE_S = 15.0
 
 
 def check(clients: Clients, name: str) -> Member:
@@ -35,25 +29,26 @@ def remove(clients: Clients, name: str) -> Member:
     """Take ``name`` off the cluster for good; on the leader. A dead node can be removed.
 
     Raises ``NotFound``, ``Conflict``, ``ConsulUnavailable``. The replication slot and the right to connect
-    are taken from it by the loop, because it is no member any more.
+    are taken from it by the loop, because it is no member any more; ``take_out_of_consul`` does the rest.
     """
     member = check(clients, name)
     term = clients.consul.read_lease().term
     # This is what counts: from here on no one heeds it, and it stops as soon as it looks.
     clients.consul.remove_member(name)
     journal.tell(clients, term, "removed", f"{name} was removed from the cluster")
-    if name != clients.me:
-        take_out_of_consul(clients, member)
     return member
 
 
-def take_out_of_consul(clients: Clients, member: Member) -> None:
-    """Wait until a living node has left, then make sure of it. Can be repeated."""
-    deadline_s = time.monotonic() + GRACE_S
-    while member.name in clients.consul.alive_agents() and time.monotonic() < deadline_s:
-        time.sleep(POLL_S)
-    clients.consul.force_leave(member.name)
-    clients.consul.remove_raft_peer(member.host_ip)
+def take_out_of_consul(clients: Clients, name: str, host_ip: str, *, insist: bool) -> bool:
+    """Make sure that a removed node is no server of Consul any more; whether that is so now.
+
+    A living node goes by itself as soon as it has noticed, and is only interfered with to ``insist``.
+    """
+    if name in clients.consul.alive_agents() and not insist:
+        return False
+    clients.consul.force_leave(name)
+    clients.consul.remove_raft_peer(host_ip)
+    return True
 
 
 def stop_being_member(clients: Clients) -> None:

@@ -14,7 +14,7 @@ from orchestrator.formation import join, pki, remove, start
 from orchestrator.formation.join import JoinRequest
 from orchestrator.formation.start import StartRequest
 from orchestrator.model.errors import Conflict, FormationFailed, NotFound, Unfinished
-from orchestrator.model.snapshot import Member, MembershipState, Role
+from orchestrator.model.snapshot import MembershipState, Role
 from orchestrator.record import membership
 from tests.support.waiting import eventually
 
@@ -145,11 +145,12 @@ def test_what_cannot_be_removed_or_invited(leader, joining):
         join.invite(leader, "n3", joining.config.host_ip)
 
 
-def test_a_removed_node_is_out_for_good(leader, joining, monkeypatch):
-    monkeypatch.setattr(remove, "GRACE_S", 0.0)
-    leader.consul.remove_member("n2")
+def test_a_removed_node_is_out_for_good(leader, joining):
+    address = joining.config.host_ip
+    remove.remove(leader, "n2")
+    assert not remove.take_out_of_consul(leader, "n2", address, insist=False)
     remove.stop_being_member(joining)
-    remove.take_out_of_consul(leader, Member("n2", joining.config.host_ip))
+    eventually(lambda: remove.take_out_of_consul(leader, "n2", address, insist=False), 10, "n2 is gone")
     assert state(joining) is MembershipState.REMOVED
     assert joining.postgres.read().role is Role.STOPPED
     assert leader.consul.ready()

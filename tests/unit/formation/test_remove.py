@@ -18,21 +18,21 @@ def with_replica(world, leading):
     return leading
 
 
+def test_a_removed_node_is_no_member_any_more(with_replica, world):
+    assert remove.remove(with_replica, "n2").host_ip == "127.0.0.2"
+    assert world.calls == ["consul.remove_member", "consul.append_history"]
+
+
 def test_a_dead_node_is_taken_out_at_once(with_replica, world):
-    assert remove.remove(with_replica, "n2").name == "n2"
-    assert world.calls == [
-        "consul.remove_member",
-        "consul.append_history",
-        "consul.force_leave",
-        "consul.remove_raft_peer",
-    ]
+    assert remove.take_out_of_consul(with_replica, "n2", "127.0.0.2", insist=False)
+    assert world.calls == ["consul.force_leave", "consul.remove_raft_peer"]
 
 
-def test_a_living_node_is_given_time_to_go_by_itself(with_replica, world, monkeypatch):
-    monkeypatch.setattr(remove, "GRACE_S", 0.05)
+def test_a_living_node_goes_by_itself(with_replica, world):
     world.alive = {"n2"}
-    remove.remove(with_replica, "n2")
-    assert world.calls[-2:] == ["consul.force_leave", "consul.remove_raft_peer"]
+    assert not remove.take_out_of_consul(with_replica, "n2", "127.0.0.2", insist=False)
+    assert world.calls == []
+    assert remove.take_out_of_consul(with_replica, "n2", "127.0.0.2", insist=True)
 
 
 def test_an_unknown_node_is_not_found(with_replica, world):
