@@ -134,6 +134,10 @@ class Postgres:
         """Wait until all ``members`` have flushed all that this primary has flushed now."""
         self._replication.wait_caught_up(members, timeout_s)
 
+    def first_caught_up(self, members: Iterable[str], timeout_s: float) -> frozenset[str]:
+        """Wait until the first of ``members`` have flushed all that this primary has flushed now; these."""
+        return self._replication.first_caught_up(members, timeout_s)
+
     def keep_slots(self, nodes: Iterable[str]) -> None:
         """Have exactly one physical slot for each of ``nodes``; one that has lost its WAL is made anew."""
         self._replication.keep_slots(nodes)

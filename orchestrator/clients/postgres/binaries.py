@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import os
 import pwd
+import signal
 import subprocess
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO
 
 from orchestrator.clients.programs import postgres_bin_dir
 from orchestrator.config import NodeConfig
@@ -51,27 +56,53 @@ def run(
     """
     account = server_account(config)
     command = [str(postgres_bin_dir(config) / program), *arguments]
-    try:
-        result = subprocess.run(  # noqa: PLW1510 - a failure becomes an error of ours
+    with TemporaryFile("w+") as output, TemporaryFile("w+") as complaints:
+        process = subprocess.Popen(
             command,
-            input=stdin,
-            capture_output=True,
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=complaints,
             text=True,
-            timeout=timeout_s,
             cwd="/",
             env={"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"},
             user=account.uid if account.switch else None,
             group=account.gid if account.switch else None,
             extra_groups=[] if account.switch else None,
+            process_group=0,
         )
-    except subprocess.TimeoutExpired as error:
-        raise Unfinished(f"{program} was not done after {timeout_s:g} s.") from error
-    except OSError as error:
-        raise DatabaseUnavailable(f"{program} cannot be run: {error}") from error
-    if result.returncode != 0:
-        last_words = "\n".join(result.stderr.strip().splitlines()[-5:])
-        raise DatabaseUnavailable(f"{program} failed ({result.returncode}): {last_words}")
-    return result.stdout
+        try:
+            process.communicate(stdin, timeout=timeout_s)
+        except subprocess.TimeoutExpired as error:
+            raise Unfinished(f"{program} was not done after {timeout_s:g} s.") from error
+        finally:
+            _end_group(process)
+        if process.returncode != 0:
+            last_words = "".join(_lines(complaints)[-5:]).strip()
+            raise DatabaseUnavailable(f"{program} failed ({process.returncode}): {last_words}")
+        return "".join(_lines(output))
+
+
+def _lines(file: IO[str]) -> list[str]:
+    file.seek(0)
+    return file.readlines()
+
+
+def _end_group(process: subprocess.Popen[str]) -> None:
+    """A program may leave a child behind when it is ended: pg_basebackup leaves the one that streams."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def end_leftovers(argument: str) -> None:
+    """End programs of ours that have outlived whoever ran them: those with an argument that begins so."""
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            arguments = (entry / "cmdline").read_text().split("\0")
+            if any(word.startswith(argument) for word in arguments):
+                os.kill(int(entry.name), signal.SIGKILL)
+        except OSError:
+            continue  # It has ended by itself, or belongs to somebody else.
 
 
 def control_data(config: NodeConfig) -> dict[str, str]:

@@ -57,18 +57,23 @@ class DynamicSettings:
         """
         before = self._file.read()
         if not changes.items() <= before.items() or GENERATION not in before:
-            self._file.write({**before, **changes, GENERATION: secrets.token_hex(8)})
-        self.reload(timeout_s=timeout_s, readers=readers)
+            self._write({**before, **changes})
+        self._bring_into_force(timeout_s, readers)
 
-    def reload(self, *, timeout_s: float = APPLY_TIMEOUT_S, readers: frozenset[str] = frozenset()) -> None:
+    def reload(self, *, timeout_s: float = APPLY_TIMEOUT_S) -> None:
         """Have a running server read all its configuration files. Raises ``Unfinished``."""
+        # A new generation tells when the other files, which have none, have been read as well.
+        self._write(self._file.read())
+        self._bring_into_force(timeout_s, frozenset())
+
+    def _write(self, settings: Mapping[str, str]) -> None:
+        self._file.write({**settings, GENERATION: secrets.token_hex(8)})
+
+    def _bring_into_force(self, timeout_s: float, readers: frozenset[str]) -> None:
         deadline_s = time.monotonic() + timeout_s
         if not self._postmaster.signal(signal.SIGHUP):
             return
-        if GENERATION not in (expected := self._file.read()):
-            # A file that has never been changed has nothing to be told by.
-            self._file.write(expected := {**expected, GENERATION: secrets.token_hex(8)})
-            self._postmaster.signal(signal.SIGHUP)
+        expected = self._file.read()
         while not self._new_connections_have(expected, deadline_s):
             self._pause(deadline_s, "The server has not taken over the settings; its log says why.")
         if readers:

@@ -43,9 +43,12 @@ _COLUMNS = (
     *("standby_names", "read_only", "receiving", "streams", "slots"),
 )
 
-_IDLE_RECOVERY = """
+# What a startup process waits for that has replayed everything and has nobody to stream from.
+AT_END_OF_WAL = "RecoveryRetrieveRetryInterval"
+
+_AT_END = """
 SELECT pid, pg_last_wal_replay_lsn()::text, pg_size_bytes(current_setting('wal_segment_size'))
-  FROM pg_stat_activity WHERE backend_type = 'startup' AND wait_event = 'RecoveryRetrieveRetryInterval'
+  FROM pg_stat_activity WHERE backend_type = 'startup' AND wait_event = %s
 """
 
 
@@ -79,8 +82,10 @@ class Reader:
             raise Unfinished("The standby is attached to a primary, so its position is not final.")
         deadline_s = time.monotonic() + FINAL_POSITION_TIMEOUT_S
         while True:
-            # A startup process that sleeps until it may look for more has replayed all that there is.
-            for pid, lsn, segment_size in self._connection.query(_IDLE_RECOVERY, timeout_s=self._timeout_s):
+            # What is beyond its last record is the torn beginning of one, which nobody can have acknowledged.
+            for pid, lsn, segment_size in self._connection.query(
+                _AT_END, AT_END_OF_WAL, timeout_s=self._timeout_s
+            ):
                 if sleeps_without_news(pid):
                     return self._on_its_timeline(Lsn.parse(lsn), segment_size)
             if time.monotonic() >= deadline_s:

@@ -16,7 +16,7 @@ import shutil
 from pathlib import Path
 
 from orchestrator.clients.files import sync_folder, write_atomically
-from orchestrator.clients.postgres.binaries import run
+from orchestrator.clients.postgres.binaries import end_leftovers, run
 from orchestrator.clients.postgres.configuration import APPLICATION, SUPERUSER
 from orchestrator.clients.postgres.connection import Connection
 from orchestrator.clients.postgres.postmaster import Postmaster
@@ -122,9 +122,11 @@ class Rebuild:
 
     def _new_folder(self) -> Path:
         """A folder that does not exist yet. Those of earlier tries go, even when still written to."""
-        for leftover in self._data.parent.glob("data.new-*"):
+        new = self._data.with_name("data.new-")
+        end_leftovers(f"--pgdata={new}")
+        for leftover in new.parent.glob(f"{new.name}*"):
             shutil.rmtree(leftover, ignore_errors=True)
-        return self._data.with_name(f"data.new-{secrets.token_hex(4)}")
+        return new.with_name(f"{new.name}{secrets.token_hex(4)}")
 
     def _finish(self, new: Path) -> None:
         new.rename(self._ready)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 
 from orchestrator.clients.postgres.configuration import Configuration
 from orchestrator.clients.postgres.connection import Connection
 from orchestrator.clients.postgres.dynamic import DynamicSettings
 from orchestrator.clients.postgres.names import format_standby_names, slot_name
-from orchestrator.clients.postgres.reading import USELESS_SLOT
+from orchestrator.clients.postgres.reading import AT_END_OF_WAL, USELESS_SLOT
 from orchestrator.clients.postgres.upstream import Upstream, conninfo
 from orchestrator.config import NodeConfig
 from orchestrator.model.errors import ConfigurationError, DatabaseUnavailable, Unfinished
@@ -18,16 +21,13 @@ from orchestrator.model.snapshot import SyncSetting
 POLL_S = 0.002
 CHECKPOINT_TIMEOUT_S = 120.0
 
-_IS_ATTACHED = """
-WITH activity AS MATERIALIZED (SELECT backend_type, wait_event FROM pg_stat_activity)
-SELECT EXISTS (SELECT FROM activity WHERE backend_type = 'walreceiver') OR NOT EXISTS (
-         SELECT FROM activity WHERE backend_type = 'startup' AND wait_event = 'RecoveryRetrieveRetryInterval')
- WHERE pg_is_in_recovery()
+_RECOVERY = """
+SELECT pid, backend_type, wait_event FROM pg_stat_activity
+ WHERE backend_type IN ('startup', 'walreceiver') AND pg_is_in_recovery()
 """
 _CAUGHT_UP = """
-SELECT count(*) = 0 FROM unnest(%s) AS member WHERE NOT EXISTS (
-  SELECT FROM pg_stat_replication
-   WHERE application_name = member AND state = 'streaming' AND flush_lsn >= %s::pg_lsn)
+SELECT DISTINCT application_name FROM pg_stat_replication
+ WHERE application_name = ANY (%s) AND state = 'streaming' AND flush_lsn >= %s::pg_lsn
 """
 _SLOTS = f"""
 SELECT slot_name, active_pid, coalesce({USELESS_SLOT}, false)
@@ -58,15 +58,32 @@ class Replication:
         self._dynamic.put(nothing, timeout_s=timeout_s)
         if not self._dynamic.server_runs():
             return
-        # The startup process may have been about to start a walreceiver the old way. Once it is seen waiting
-        # to look again, it has read the new settings, or will before it does anything: nothing streams now.
-        self._until(lambda: not self._is_attached(), deadline_s, "The walreceiver is still there.")
+        self._until(self._receives_no_more, deadline_s, "The walreceiver is still there.")
+
+    def _receives_no_more(self) -> bool:
+        """Whether nothing streams any more, given that all processes have been told to; end what still does.
+
+        The startup process may have been about to start a walreceiver the old way. Once it is seen waiting to
+        look again, it has read the new settings, or will before it does anything. At the end of a timeline it
+        leaves the walreceiver to wait, still connected; told later to follow somebody else, that one would go
+        on with its old connection.
+        """
+        rows = self._connection.query(_RECOVERY, timeout_s=self._timeout_s)
+        receivers = [pid for pid, kind, _ in rows if kind == "walreceiver"]
+        for pid in receivers:
+            # PostgreSQL's own function for this does not reach walreceivers.
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+        busy = any(kind == "startup" and event != AT_END_OF_WAL for _, kind, event in rows)
+        return not receivers and not busy
 
     def set_upstream(self, upstream: Upstream) -> None:
         """See ``Postgres.set_upstream``."""
         me = self._configuration.me()
         if me is None:
             raise ConfigurationError("A node without a name in its cluster cannot follow another one.")
+        if self._dynamic.read().get("cloudify.upstream") not in (None, "", upstream.name):
+            self.detach(self._config.timing.detach_timeout_s)
         settings = {
             "primary_conninfo": conninfo(self._config, upstream, application_name=me),
             "primary_slot_name": slot_name(me),
@@ -116,15 +133,29 @@ class Replication:
 
     def wait_caught_up(self, members: Iterable[str], timeout_s: float) -> None:
         """See ``Postgres.wait_caught_up``."""
-        deadline_s, names = time.monotonic() + timeout_s, sorted(members)
+        names = sorted(members)
+        self._wait_caught_up(names, len(names), timeout_s)
+
+    def first_caught_up(self, members: Iterable[str], timeout_s: float) -> frozenset[str]:
+        """See ``Postgres.first_caught_up``."""
+        return self._wait_caught_up(sorted(members), 1, timeout_s)
+
+    def _wait_caught_up(self, names: list[str], enough: int, timeout_s: float) -> frozenset[str]:
+        deadline_s = time.monotonic() + timeout_s
         barrier = self._connection.query(
             "SELECT pg_current_wal_flush_lsn()::text", timeout_s=self._timeout_s
         )[0][0]
+        caught_up: frozenset[str] = frozenset()
 
-        def caught_up() -> bool:
-            return self._truth(_CAUGHT_UP, names, barrier)
+        def have_enough() -> bool:
+            nonlocal caught_up
+            rows = self._connection.query(_CAUGHT_UP, names, barrier, timeout_s=self._timeout_s)
+            caught_up = frozenset(name for (name,) in rows)
+            return len(caught_up) >= enough
 
-        self._until(caught_up, deadline_s, f"Not all of {', '.join(names)} have everything up to {barrier}.")
+        complaint = f"Of {', '.join(names)} fewer than {enough} have everything up to {barrier}."
+        self._until(have_enough, deadline_s, complaint)
+        return caught_up
 
     def keep_slots(self, nodes: Iterable[str]) -> None:
         """See ``Postgres.keep_slots``."""
@@ -153,10 +184,6 @@ class Replication:
                 lambda: not self._truth(active, name), deadline_s, f"The slot {name} is still in use."
             )
         self._connection.query("SELECT pg_drop_replication_slot(%s)", name, timeout_s=self._timeout_s)
-
-    def _is_attached(self) -> bool:
-        rows = self._connection.query(_IS_ATTACHED, timeout_s=self._timeout_s)
-        return bool(rows and rows[0][0])
 
     def _truth(self, query: str, *arguments: object) -> bool:
         return bool(self._connection.query(query, *arguments, timeout_s=self._timeout_s)[0][0])

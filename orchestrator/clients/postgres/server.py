@@ -89,11 +89,14 @@ class Server:
     def _why_it_ended(self) -> Exception:
         """A diverged standby does not even start once it knows the history of the newer timeline."""
         control, wal = control_data(self._config), WalFolder(self._data)
-        timeline = int(control["Latest checkpoint's TimeLineID"])
-        position = Position(timeline, Lsn.parse(control["Latest checkpoint location"]))
+        reached = (
+            _position(control, "Latest checkpoint's TimeLineID", "Latest checkpoint location"),
+            _position(control, "Min recovery ending loc's timeline", "Minimum recovery ending location"),
+        )
         newest = wal.newest_known_timeline()
-        if not shares_history(position, newest, wal.forks_of(newest)):
-            return Diverged(f"The database is at {position}, which is not on the way to timeline {newest}.")
+        for position in reached:
+            if position.timeline and not shares_history(position, newest, wal.forks_of(newest)):
+                return Diverged(f"The database has reached {position}, which timeline {newest} has left out.")
         return DatabaseUnavailable(
             f"The server ended while starting; see {self._config.paths.log / 'postgres'}."
         )
@@ -110,3 +113,7 @@ class Server:
         else:
             path.unlink(missing_ok=True)
         sync_folder(self._data)
+
+
+def _position(control: dict[str, str], timeline: str, lsn: str) -> Position:
+    return Position(int(control[timeline]), Lsn.parse(control[lsn]))
