@@ -98,6 +98,11 @@ class Paths(_Section):
         return self.state / "promise.json"
 
     @property
+    def outbox_file(self) -> Path:
+        """Lines for the cluster's history that Consul has not been told yet."""
+        return self.state / "history-outbox.jsonl"
+
+    @property
     def redis_socket(self) -> Path:
         """The node-local Celery broker."""
         return self.run / "redis.sock"

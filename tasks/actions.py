@@ -38,6 +38,7 @@ TASKS: Mapping[type[Action], tuple[str, int]] = {
     actions.Promote: ("promote", LONG_S),
     actions.StartPrimary: ("start_primary", LONG_S),
     actions.Announce: ("announce", SHORT_S),
+    actions.FirstRecord: ("first_record", SHORT_S),
     actions.WriteRecord: ("write_record", SHORT_S),
     actions.ConfirmRecord: ("confirm_record", SHORT_S),
     actions.SetStandbys: ("set_standbys", SHORT_S),

@@ -25,6 +25,7 @@ PERFORMERS: Mapping[type[Action], Callable[[Clients, Any], Outcome]] = {
     actions.Promote: postgres.promote,
     actions.StartPrimary: postgres.start_primary,
     actions.Announce: leadership.announce,
+    actions.FirstRecord: leadership.first_record,
     actions.WriteRecord: leadership.write_record,
     actions.ConfirmRecord: leadership.confirm_record,
     actions.SetStandbys: postgres.set_standbys,

@@ -15,6 +15,7 @@ from orchestrator.model.action import (
     Done,
     EndSession,
     EndSwitchover,
+    FirstRecord,
     HandOver,
     Outcome,
     ReportPosition,
@@ -103,6 +104,20 @@ def announce(clients: Clients, action: Announce) -> Outcome:
     )
     journal.tell(clients, action.term, "announced", f"{clients.me} leads, on timeline {timeline}")
     return Done(f"term {action.term}, timeline {timeline}")
+
+
+def first_record(clients: Clients, action: FirstRecord) -> Outcome:
+    """Write the first record of a new leader, when what it claims is true.
+
+    Until then nothing is acknowledged, so PostgreSQL may be told to wait for just those replicas that were
+    the first to have all that this database had when it was promoted.
+    """
+    own = require_lease(clients, action.term)
+    caught_up = clients.postgres.first_caught_up(action.members, clients.config.timing.catch_up_timeout_s)
+    clients.postgres.set_standbys(SyncSetting(1, caught_up))
+    record = SyncRecord(action.term, clients.me, 1, caught_up)
+    clients.consul.write_record(own, record)
+    return Done(_in_words(record))
 
 
 def write_record(clients: Clients, action: WriteRecord) -> Outcome:

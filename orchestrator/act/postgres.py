@@ -6,7 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotInTime
 
 from orchestrator.act.lease import require_lease
-from orchestrator.clients import Clients
+from orchestrator.clients import Clients, ssh_files
 from orchestrator.clients.postgres import Upstream
 from orchestrator.model.action import (
     AlreadyDone,
@@ -97,15 +97,28 @@ def set_standbys(clients: Clients, action: SetStandbys) -> Outcome:
 
 
 def open_writes(clients: Clients, action: OpenWrites) -> Outcome:
-    """Let writes in: from now on this leader acknowledges."""
+    """Let writes in: from now on this leader acknowledges.
+
+    Raises ``Unfinished`` while a step into office is missing.
+    """
     require_lease(clients, action.term)
+    view, database = clients.consul.view(), clients.postgres.read()
+    if view.announcement is None or view.announcement.term != action.term:
+        raise Unfinished("this leader is not announced yet")
+    record = view.record
+    if record is None or (record.term, record.leader) != (action.term, clients.me):
+        raise Unfinished("the first sync record of the term is not written yet")
+    if database.role is not Role.PRIMARY or not database.setting.implies(record):
+        raise Unfinished("PostgreSQL does not do yet what the sync record claims")
     clients.postgres.set_read_only(read_only=False)
     journal.tell(clients, action.term, "serving", f"{clients.me} accepts writes")
     return Done()
 
 
 def keep_slots(clients: Clients, action: KeepSlots) -> Outcome:
-    """Have a slot for each node, and let exactly these nodes connect for replication."""
+    """Have a slot for each node, and let exactly these nodes in: to replicate, and to fence."""
+    members = clients.consul.view().members.values()
+    ssh_files.authorise(clients.config, [member for member in members if member.name in action.nodes])
     clients.postgres.write_config(clients.me, action.nodes | {clients.me})
     clients.postgres.keep_slots(action.nodes)
     return Done(", ".join(sorted(action.nodes)) or "none")
@@ -142,7 +155,7 @@ def _mend(clients: Clients, action: Follow, upstream: Upstream) -> str:
 
 
 MOST_TRIES = 3
-"""After so many vain tries to stream, the write-ahead log that is needed is gone: only a base backup helps."""
+"""After so many vain tries to stream, the log that is needed is gone: only a base backup helps."""
 
 
 def _require_fresh(clients: Clients, action: Follow) -> None:

@@ -8,7 +8,7 @@ half carried out is simply decided again.
 The story of a failover, in rules: the leader dies. The members that lose it ``end_unreachable_leader``,
 or Consul frees the lease by itself: LEADERLESS. Each member does ``detach`` and ``report``; when enough
 have reported, the one that is the next master does ``acquire_lease``: it is LEADING, ``promote``,
-``announce``; the others are FOLLOWING, ``follow``. The leader's ``keep_record`` waits for them,
+``announce``; the others are FOLLOWING, ``follow``. The leader's ``first_record`` waits for one of them,
 ``open_writes`` lets writes in, ``start_leader_services`` starts the rest.
 """
 
@@ -40,9 +40,10 @@ PLAYBOOK: Mapping[Situation, tuple[Rule, ...]] = {
         postgres.promote,
         postgres.start_primary,
         leadership.announce,
+        postgres.keep_slots,
+        postgres.first_record,
         postgres.keep_record,
         postgres.open_writes,
-        postgres.keep_slots,
         services.start_leader_services,
         leadership.end_switchover,
     ),

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from orchestrator.decide.leadership import announced
-from orchestrator.decide.quorum import Step, implies, next_step, wanted_k
+from orchestrator.decide.quorum import Step, next_step, wanted_k
 from orchestrator.decide.situation import view_of
 from orchestrator.model.action import (
-    ConfirmRecord,
+    FirstRecord,
     Follow,
     KeepSlots,
     OpenWrites,
@@ -77,53 +77,43 @@ def wanted_setting(snapshot: Snapshot, spec: Spec) -> SyncSetting:
     return SyncSetting(wanted_k(len(view.members), len(members)), members)
 
 
+def first_record(snapshot: Snapshot, spec: Spec) -> FirstRecord | WriteRecord | None:
+    """A new leader's own record, once a replica has all that the leader had at its promotion.
+
+    Nothing is acknowledged before that. With no replica for a configured time it goes on alone.
+    """
+    view = view_of(snapshot)
+    if view.record is None or view.record.leader == snapshot.me:
+        return None
+    term, others = view.lease.term, frozenset(view.members) - {snapshot.me}
+    deserted = not _streaming(snapshot) and view.lease_seen_s >= spec.alone_after_s
+    if deserted or not others or spec.options.sync_mode == "async":
+        return WriteRecord(SyncRecord(term, snapshot.me, 0, frozenset(), spec.options.sync_mode))
+    return FirstRecord(term, others)
+
+
 def keep_record(snapshot: Snapshot, spec: Spec) -> Step | None:
     """Bring sync record and setting, one step at a time, to what is wanted."""
     view = view_of(snapshot)
-    if snapshot.database.role is not Role.PRIMARY or view.record is None or not announced(snapshot):
+    record, setting = view.record, snapshot.database.setting
+    if snapshot.database.role is not Role.PRIMARY or record is None or record.leader != snapshot.me:
         return None
-    if view.record.leader != snapshot.me:
-        return _first_record(snapshot, spec, view.record)
-    if not implies(snapshot.database.setting, view.record):
-        return SetStandbys(view.lease.term, SyncSetting(view.record.k, view.record.members))
-    if view.record.term != view.lease.term:
+    if not setting.implies(record):
+        return SetStandbys(view.lease.term, SyncSetting(record.k, record.members))
+    if record.term != view.lease.term:
         # The old leader has taken its lease back: what its record claims has been true all the time.
-        return WriteRecord(replace(view.record, term=view.lease.term))
-    wanted = wanted_setting(snapshot, spec)
-    return next_step(view.record, snapshot.database.setting, wanted, spec.options.sync_mode)
-
-
-def _first_record(snapshot: Snapshot, spec: Spec, inherited: SyncRecord) -> Step | None:
-    """A new leader's own record, once its members have all that it had at its promotion.
-
-    Nothing is acknowledged before that, so the setting may be changed freely until then.
-    """
-    view, term = view_of(snapshot), view_of(snapshot).lease.term
-    streaming = _streaming(snapshot)
-    if spec.options.sync_mode == "async" or (not streaming and view.lease_seen_s >= spec.alone_after_s):
-        mode = spec.options.sync_mode
-        return WriteRecord(SyncRecord(term, snapshot.me, 0, frozenset(), mode))
-    if not streaming:
-        return None
-    wanted = SyncSetting(wanted_k(len(view.members), len(streaming)), streaming)
-    if snapshot.database.setting != wanted:
-        return SetStandbys(term, wanted)
-    return ConfirmRecord(SyncRecord(term, snapshot.me, wanted.k, wanted.members))
+        return WriteRecord(replace(record, term=view.lease.term))
+    return next_step(record, setting, wanted_setting(snapshot, spec), spec.options.sync_mode)
 
 
 def open_writes(snapshot: Snapshot, spec: Spec) -> OpenWrites | None:
-    """Writes are accepted after the announcement and the first sync record of the term."""
-    view = view_of(snapshot)
-    database, record = snapshot.database, view.record
-    if (
-        database.role is not Role.PRIMARY
-        or not database.read_only
-        or record is None
-        or not announced(snapshot)
-    ):
-        return None
-    mine = (record.term, record.leader) == (view.lease.term, snapshot.me)
-    return OpenWrites(view.lease.term) if mine and implies(database.setting, record) else None
+    """Writes are accepted after the announcement and the first sync record of the term.
+
+    It is the last step into office, planned together with the others; it looks for itself whether the
+    steps before it have been done.
+    """
+    closed = snapshot.database.read_only or snapshot.database.role is Role.STANDBY
+    return OpenWrites(view_of(snapshot).lease.term) if closed else None
 
 
 def keep_slots(snapshot: Snapshot, spec: Spec) -> KeepSlots | None:

@@ -24,17 +24,6 @@ def wanted_k(cluster_size: int, members: int) -> int:
     return min(cluster_size // 2, members)
 
 
-def implies(setting: SyncSetting, record: SyncRecord) -> bool:
-    """Whether commits acknowledged under ``setting`` satisfy what ``record`` claims.
-
-    Of ``k`` standbys chosen freely from the setting, those outside the record may be all strangers. A
-    record with ``k`` = 0 claims nothing, so every setting satisfies it.
-    """
-    if record.mode == "async" or record.k == 0:
-        return True
-    return setting.k - len(setting.members - record.members) >= record.k
-
-
 def next_step(record: SyncRecord, setting: SyncSetting, wanted: SyncSetting, mode: str) -> Step | None:
     """The one change that is due, or None when record and setting are as wanted.
 

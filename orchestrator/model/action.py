@@ -103,6 +103,15 @@ class Announce:
 
 
 @dataclass(frozen=True, slots=True)
+class FirstRecord:
+    """A new leader's own sync record, with those of ``members`` that are the first to have everything."""
+
+    summary: ClassVar[str] = "Wait until a replica has all that is here, then write the first sync record."
+    term: int
+    members: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class WriteRecord:
     """Change the sync record at once: additions, and a lower ``k``."""
 
@@ -220,6 +229,7 @@ Action = (
     | Promote
     | StartPrimary
     | Announce
+    | FirstRecord
     | WriteRecord
     | ConfirmRecord
     | SetStandbys

@@ -43,6 +43,16 @@ class SyncSetting:
     k: int = 0
     members: frozenset[str] = frozenset()
 
+    def implies(self, record: SyncRecord) -> bool:
+        """Whether commits acknowledged under this setting satisfy what ``record`` claims.
+
+        Of ``k`` standbys chosen freely from the setting, those outside the record may be all strangers. A
+        record with ``k`` = 0 claims nothing, so every setting satisfies it.
+        """
+        if record.mode == "async" or record.k == 0:
+            return True
+        return self.k - len(self.members - record.members) >= record.k
+
 
 @dataclass(frozen=True, slots=True)
 class SyncRecord:

@@ -7,8 +7,8 @@ import time
 
 from orchestrator.clients import Clients
 from orchestrator.model.action import Action, AlreadyDone, Outcome, Plan
-from orchestrator.model.errors import ConsulUnavailable
 from orchestrator.model.history import HistoryEntry
+from orchestrator.record import outbox
 
 log = logging.getLogger("cluster")
 
@@ -34,15 +34,12 @@ def write_failure(action: Action, error: Exception) -> None:
 
 
 def tell(clients: Clients, term: int, kind: str, summary: str, at_s: float | None = None) -> None:
-    """Add a line to the cluster's history. Losing one is no reason to fail what it tells of.
+    """Leave a line for the cluster's history; the next tick delivers it.
 
     ``at_s``: when it happened, in Unix time; now, when nothing is said.
     """
     entry = HistoryEntry(at=at_s or time.time(), node=clients.me, kind=kind, summary=summary, term=term)
-    try:
-        clients.consul.append_history(entry)
-    except ConsulUnavailable as error:
-        log.warning("Not in the history: %s (%s)", summary, error)
+    outbox.put(clients.config.paths.outbox_file, entry)
 
 
 def _details(action: Action) -> str:

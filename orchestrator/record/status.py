@@ -9,6 +9,7 @@ from orchestrator.clients import Clients
 from orchestrator.model.action import Plan
 from orchestrator.model.errors import ConsulUnavailable
 from orchestrator.model.snapshot import MembershipState, NodeStatus, Snapshot
+from orchestrator.record import outbox
 from orchestrator.record.lease_file import LeaseState
 
 log = logging.getLogger(__name__)
@@ -65,6 +66,7 @@ class Reporter:
             self._check("database", snapshot.database_failing_s)
             self._check("services", snapshot.services_failing_s)
             self._status(snapshot, plan)
+            outbox.deliver(self.clients.config.paths.outbox_file, self.clients.consul.append_history)
         except ConsulUnavailable as error:
             log.warning("Not reported: %s", error)
 

@@ -40,6 +40,9 @@ def world(size: int, seed: int | None) -> Iterator[SimCluster]:
         for module in ("promises", "session", "attempts", "lease_file"):
             stack.enter_context(mock.patch(f"orchestrator.record.{module}.write_atomically", _write))
         stack.enter_context(mock.patch("orchestrator.act.postgres.ThreadPoolExecutor", _AtOnce))
+        stack.enter_context(mock.patch("orchestrator.act.postgres.ssh_files.authorise"))
+        stack.enter_context(mock.patch("orchestrator.record.journal.tell"))
+        stack.enter_context(mock.patch("orchestrator.record.outbox.deliver"))
         logging.disable(logging.CRITICAL)
         stack.callback(logging.disable, logging.NOTSET)
         cluster = SimCluster(size, seed)

@@ -121,6 +121,7 @@ class Machine:
             promise_file=MemoryFile(self.disk_files, "promise"),
             lease_file=MemoryFile(self.memory_files, "lease"),
             run=MemoryFile(self.memory_files),
+            outbox_file=None,  # Nobody reads the history here.
         )
         return SimpleNamespace(
             paths=paths,

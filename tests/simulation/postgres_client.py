@@ -183,6 +183,19 @@ class SimPostgresClient:
 
         self._wait(all_have_it, timeout_s, "a member has not caught up")
 
+    def first_caught_up(self, members: Iterable[str], timeout_s: float) -> frozenset[str]:
+        self._work()
+        server, barrier = self._database.need(), len(self._database.disk.wal)
+
+        def those_that_have_it() -> frozenset[str]:
+            if self._database.need() is not server:
+                raise DatabaseUnavailable("the server was started anew")
+            flushed = {name: sender.flushed for name, sender in server.senders.items()}
+            return frozenset(name for name in members if flushed.get(name, 0) >= barrier)
+
+        self._wait(lambda: bool(those_that_have_it()), timeout_s, "nobody has caught up")
+        return those_that_have_it()
+
     def write_config(self, me: str, members: Iterable[str]) -> None:
         """Who may connect is not part of the simulated world."""
 
