@@ -12,7 +12,7 @@ from demo.cluster import Cluster
 from demo.node import Node
 from demo.phases import Moment, phases
 from demo.teller import Teller
-from demo.writer import Acknowledged, Verdict, Writer, check
+from demo.writer import Acknowledged, Journal, Verdict, Writer, check
 from orchestrator.model.errors import ClusterError, Unfinished
 
 FORM_TIMEOUT_S = 120.0
@@ -51,13 +51,19 @@ def tell_failover(cluster: Cluster, cfy: Cfy, teller: Teller) -> None:
     old = cluster.leader()
     with Writer(cluster.access) as writer:
         with teller.step(f"A client writes through the REST API; {old.name} leads"):
-            _require(writer.wait_for(WARM_UP_WRITES, WRITE_TIMEOUT_S), "writing did not get going")
+            _require(
+                writer.wait_for(WARM_UP_WRITES, WRITE_TIMEOUT_S),
+                f"writing did not get going; {writer.journal.complaint}",
+            )
         failover = _kill_leader(cluster, writer, old, teller)
         with teller.step(f"{old.name} is started again and becomes a replica of {failover.new_leader}"):
             old.start()
             cluster.wait_until_whole(RETURN_TIMEOUT_S)
         with teller.step("The client goes on writing"):
-            _require(writer.wait_for(WARM_UP_WRITES, WRITE_TIMEOUT_S), "writing did not go on")
+            _require(
+                writer.wait_for(WARM_UP_WRITES, WRITE_TIMEOUT_S),
+                f"writing did not go on; {writer.journal.complaint}",
+            )
     verdict = check(cluster.client(), [writer.journal])
     cfy.run("cluster", "nodes", "list")
     _summarise(failover, verdict, teller)
@@ -70,19 +76,24 @@ def _kill_leader(cluster: Cluster, writer: Writer, old: Node, teller: Teller) ->
     moment = Moment.now()
     old.kill()
     teller.say(f"  [bold red]kill -9[/] of all {killed} processes of {old.name}, its Consul as well")
+    journal = writer.journal
+
+    def taken_over() -> Acknowledged | None:
+        return journal.first_after(moment.monotonic_s, not_by=old.host_ip)
+
     with teller.step("A replica takes over"):
+        in_time = writer.wait_until(lambda: taken_over() is not None, FAILOVER_TIMEOUT_S)
+        _require(in_time, f"nobody accepted a write for {FAILOVER_TIMEOUT_S:g} s; {journal.complaint}")
+    return _account(cluster, journal, moment, old)
 
-        def first_write() -> Acknowledged | None:
-            later = writer.journal.first_after(moment.monotonic_s)
-            return later if later is not None and later.host_ip != old.host_ip else None
 
-        taken_over = writer.wait_until(lambda: first_write() is not None, FAILOVER_TIMEOUT_S)
-        _require(taken_over, f"nobody accepted a write for {FAILOVER_TIMEOUT_S:g} s")
-    written, interruption = first_write(), writer.journal.interruption(moment.monotonic_s)
-    if written is None or interruption is None:
-        raise Unfinished("the writer has lost its journal")
-    new = next(node for node in cluster.bed if node.host_ip == written.host_ip)
-    spent = phases(cluster.history(), moment.unix_s, moment.unix(written.answered_s))
+def _account(cluster: Cluster, journal: Journal, moment: Moment, old: Node) -> Failover:
+    interruption = journal.interruption(moment.monotonic_s)
+    if interruption is None:
+        raise Unfinished("the writer wrote too little to tell how long it was interrupted")
+    before, after = interruption.before, interruption.after
+    new = next(node for node in cluster.bed if node.host_ip == after.host_ip)
+    spent = phases(cluster.history(), moment.unix(before.answered_s), moment.unix(after.answered_s))
     return Failover(old.name, new.name, interruption.duration_s, spent)
 
 

@@ -41,11 +41,14 @@ class Interruption:
 
 @dataclass(slots=True)
 class Journal:
-    """What a writer has to tell. ``unanswered``: names that may be there or not, for nobody said."""
+    """What a writer has to tell.
+
+    ``unanswered``: names that may be there or not, for nobody said. ``complaint``: why the last write failed.
+    """
 
     acknowledged: list[Acknowledged] = field(default_factory=list)
     unanswered: list[str] = field(default_factory=list)
-    refusals: list[str] = field(default_factory=list)
+    complaint: str = ""
 
     def interruption(self, since_s: float = 0.0) -> Interruption | None:
         """The longest interruption that ended after ``since_s``; None with fewer than two writes."""
@@ -53,9 +56,9 @@ class Journal:
         gaps = [Interruption(*pair) for pair in pairwise(writes) if pair[1].answered_s >= since_s]
         return max(gaps, key=lambda gap: gap.duration_s, default=None)
 
-    def first_after(self, at_s: float) -> Acknowledged | None:
-        """The first write that was asked for and acknowledged after ``at_s``."""
-        later = (write for write in self.acknowledged if write.asked_s >= at_s)
+    def first_after(self, at_s: float, *, not_by: str = "") -> Acknowledged | None:
+        """The first write that was asked for and acknowledged after ``at_s``, by another member than one."""
+        later = (write for write in self.acknowledged if write.asked_s >= at_s and write.host_ip != not_by)
         return min(later, key=lambda write: write.answered_s, default=None)
 
 
@@ -121,11 +124,8 @@ class Writer:
         asked_s = time.monotonic()
         try:
             answer = self._client.request("POST", f"/tenants/{name}")
-        except NoLeader:
-            self.journal.unanswered.append(name)
-            return False
-        except Rejected as error:
-            self.journal.refusals.append(str(error))
+        except (NoLeader, Rejected) as error:
+            self.journal.complaint = str(error)
             self.journal.unanswered.append(name)
             return False
         self.journal.acknowledged.append(Acknowledged(name, answer.host_ip, asked_s, time.monotonic()))

@@ -35,6 +35,7 @@ def test_the_longest_gap_is_the_interruption():
     assert (gap.before.name, gap.after.name) == ("b", "c")
     assert journal.interruption(since_s=3.05).after.name == "d"
     assert journal.first_after(1.05).name == "b"
+    assert journal.first_after(1.05, not_by="n1").name == "c"
     assert Journal().interruption() is None
 
 
