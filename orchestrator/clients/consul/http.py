@@ -86,7 +86,7 @@ class Transport:
                 allow_redirects=False,
             )
         except OSError as error:
-            raise ConsulUnavailable(f"Consul at {self._base} did not answer: {error}") from error
+            raise ConsulUnavailable(f"Consul at {self._base} did not answer: {_innermost(error)}") from error
         if answer.status_code not in ANSWERS:
             raise ConsulComplained(answer.status_code, answer.text)
         return callback(Response(answer.status_code, answer.headers, answer.text, answer.content))
@@ -98,6 +98,13 @@ class Transport:
             session.trust_env = False
             self._pool = (os.getpid(), session)
         return self._pool[1]
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """What went wrong in the first place; what the libraries wrap around it says the same, at length."""
+    while error.__context__ is not None:
+        error = error.__context__
+    return error
 
 
 def _wait_s(params: Iterable[tuple[str, object]]) -> float:

@@ -146,7 +146,8 @@ def leading(tmp_path, world):
     pki.issue(config, "n1")
     broker.ensure(config)
     ssh_files.prepare(config)
-    (paths.consul_etc).mkdir(parents=True)
+    for folder in (paths.consul_etc, paths.state):
+        folder.mkdir(parents=True)
     consul_agent.agent_file(config).write_text('{"encrypt": "gossip"}')
     world.view = ClusterView(
         Lease("n1", "s1", 1, 9),

@@ -20,7 +20,7 @@ def with_replica(world, leading):
 
 def test_a_removed_node_is_no_member_any_more(with_replica, world):
     assert remove.remove(with_replica, "n2").host_ip == "127.0.0.2"
-    assert world.calls == ["consul.remove_member", "consul.append_history"]
+    assert world.calls == ["consul.remove_member"]
 
 
 def test_a_dead_node_is_taken_out_at_once(with_replica, world):
@@ -49,7 +49,7 @@ def test_the_leader_stays_while_there_are_others(with_replica, world):
 
 def test_the_last_node_can_be_removed(leading, world):
     remove.remove(leading, "n1")
-    assert world.calls == ["consul.remove_member", "consul.append_history"]
+    assert world.calls == ["consul.remove_member"]
 
 
 def test_a_removed_node_stops_for_good_and_keeps_its_data(clients, world):
