@@ -19,7 +19,15 @@ from orchestrator.model.action import (
     StopEverything,
     WriteRecord,
 )
-from orchestrator.model.snapshot import Announcement, MembershipState, Role, Snapshot, SyncRecord, SyncSetting
+from orchestrator.model.snapshot import (
+    Announcement,
+    ClusterView,
+    MembershipState,
+    Role,
+    Snapshot,
+    SyncRecord,
+    SyncSetting,
+)
 from orchestrator.model.spec import Spec
 
 
@@ -38,8 +46,18 @@ def promote(snapshot: Snapshot, spec: Spec) -> Promote | None:
     alive = frozenset(name for name in others if "heartbeat" in view.health.get(name, frozenset()))
     waited_for = alive or others
     setting = SyncSetting(min(1, len(waited_for)), waited_for)
-    old_leader = view.record.leader if view.record and view.record.leader != snapshot.me else None
-    return Promote(view.lease.term, setting, old_leader)
+    return Promote(view.lease.term, setting, _to_be_fenced(snapshot, view))
+
+
+def _to_be_fenced(snapshot: Snapshot, view: ClusterView) -> str | None:
+    """The old leader, unless it is this node, or has stopped its own database to hand over."""
+    record, switchover = view.record, view.switchover
+    if record is None or record.leader == snapshot.me:
+        return None
+    handed_over = (
+        switchover is not None and switchover.released_at is not None and switchover.term == record.term
+    )
+    return None if handed_over else record.leader
 
 
 def start_primary(snapshot: Snapshot, spec: Spec) -> StartPrimary | None:
