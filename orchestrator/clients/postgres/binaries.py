@@ -57,7 +57,24 @@ def run(
     account = server_account(config)
     command = [str(postgres_bin_dir(config) / program), *arguments]
     with TemporaryFile("w+") as output, TemporaryFile("w+") as complaints:
-        process = subprocess.Popen(
+        process = _spawn(command, account, output, complaints)
+        try:
+            process.communicate(stdin, timeout=timeout_s)
+        except subprocess.TimeoutExpired as error:
+            raise Unfinished(f"{program} was not done after {timeout_s:g} s.") from error
+        finally:
+            _end_group(process)
+        if process.returncode != 0:
+            last_words = "".join(_lines(complaints)[-5:]).strip()
+            raise DatabaseUnavailable(f"{program} failed ({process.returncode}): {last_words}")
+        return "".join(_lines(output))
+
+
+def _spawn(
+    command: list[str], account: Account, output: IO[str], complaints: IO[str]
+) -> subprocess.Popen[str]:
+    try:
+        return subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
             stdout=output,
@@ -70,16 +87,8 @@ def run(
             extra_groups=[] if account.switch else None,
             process_group=0,
         )
-        try:
-            process.communicate(stdin, timeout=timeout_s)
-        except subprocess.TimeoutExpired as error:
-            raise Unfinished(f"{program} was not done after {timeout_s:g} s.") from error
-        finally:
-            _end_group(process)
-        if process.returncode != 0:
-            last_words = "".join(_lines(complaints)[-5:]).strip()
-            raise DatabaseUnavailable(f"{program} failed ({process.returncode}): {last_words}")
-        return "".join(_lines(output))
+    except OSError as error:
+        raise DatabaseUnavailable(f"{command[0]} cannot be run: {error}") from error
 
 
 def _lines(file: IO[str]) -> list[str]:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import psycopg2
@@ -74,7 +75,7 @@ def test_a_replica_streams_with_its_certificate_and_nobody_else_gets_in(nodes, t
         connect_for_replication(replica, leader, sslmode="disable")
     with pytest.raises(psycopg2.OperationalError, match="client certificate"):
         connect_for_replication(replica, leader, sslcert="", sslkey="", sslmode="require")
-    with pytest.raises(psycopg2.OperationalError, match="no pg_hba.conf entry"):
+    with pytest.raises(psycopg2.OperationalError, match="no pg_hba"):
         connect_for_replication(replica, leader, user="cloudify", dbname="cloudify")
     stranger = a_stranger(nodes, tmp_path)
     with pytest.raises(psycopg2.OperationalError, match="unknown ca"):
@@ -258,6 +259,7 @@ def test_a_slot_that_still_holds_wal_from_an_earlier_leadership_is_made_anew(nod
 def test_how_long_detaching_and_setting_take(nodes):
     leader = nodes.leader()
     replica = nodes.replica("n2", leader)
+    figures = []
     for _ in range(5):
         began_s = time.perf_counter()
         replica.postgres.detach(5)
@@ -268,7 +270,6 @@ def test_how_long_detaching_and_setting_take(nodes):
         leader.postgres.set_standbys(BOTH)
         leader.postgres.set_standbys(SyncSetting())
         set_s = time.perf_counter()
-        print(
-            f"detach {(detached_s - began_s) * 1000:.1f} ms, attach {(attached_s - detached_s) * 1000:.1f} ms,"
-            f" set_standbys {(set_s - attached_s) * 500:.1f} ms"
-        )
+        figures.append((detached_s - began_s, attached_s - detached_s, (set_s - attached_s) / 2))
+    detach_ms, attach_ms, set_ms = (median(column) * 1000 for column in zip(*figures, strict=True))
+    print(f"detach {detach_ms:.1f} ms, attach {attach_ms:.1f} ms, set_standbys {set_ms:.1f} ms")  # noqa: T201 - a figure
