@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import shutil
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -20,7 +22,9 @@ from demo.places import make_private, remove_tree
 from demo.story import tell_failover, tell_formation
 from demo.teller import Teller
 from orchestrator.clients.files import write_atomically
-from orchestrator.model.errors import ClusterError, Conflict
+from orchestrator.model.errors import Conflict
+
+LOGS = "logs"
 
 
 def up(root: Path, count: int, *, cluster: bool, failover: bool, teller: Teller) -> None:
@@ -66,7 +70,7 @@ def status(root: Path, teller: Teller) -> bool:
 def _clear_way(root: Path, teller: Teller) -> None:
     bed = Bed.load(root)
     if bed is None:
-        remove_tree(root / "logs")
+        remove_tree(root / LOGS)
         return
     if any(node.running() for node in bed):
         raise Conflict(
@@ -110,29 +114,39 @@ def _all_or_nothing(bed: Bed, teller: Teller) -> Iterator[None]:
         _keep_logs(bed)
         with teller.step("Everything is taken down again"):
             bed.destroy()
-            for path in (bed.root / "cfy", bed.root / "demo.json"):
-                shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-        if isinstance(error, ClusterError):
-            teller.say(f"  The logs are in {bed.root / 'logs'}.")
+            _remove_all_but_logs(bed.root)
+        if isinstance(error, KeyboardInterrupt):
+            remove_tree(bed.root)
+        else:
+            teller.say(f"  The logs are in {bed.root / LOGS}.")
         raise
 
 
 def _keep_logs(bed: Bed) -> None:
     for node in bed:
         if (node.home / "log").exists():
-            shutil.copytree(node.home / "log", bed.root / "logs" / node.name, dirs_exist_ok=True)
+            shutil.copytree(node.home / "log", bed.root / LOGS / node.name, dirs_exist_ok=True)
+
+
+def _remove_all_but_logs(root: Path) -> None:
+    for path in root.iterdir():
+        if path.is_dir() and path.name != LOGS:
+            remove_tree(path)
+        elif not path.is_dir():
+            path.unlink()
 
 
 def _say_what_next(managers: Cluster, cfy: Cfy, teller: Teller, *, clustered: bool) -> None:
     teller.title("It is left running. What to try next")
     nodes = managers.bed.nodes
-    program = shlex.quote(str(Path(shutil.which("cfy") or ".venv/bin/cfy")))
+    replica = next((node for node in nodes if clustered and node is not managers.leader()), nodes[0])
+    program = shlex.quote(os.path.relpath(Path(sys.executable).with_name("cfy")))
     lines = [f"export CFY_HOME={shlex.quote(str(cfy.home))}"]
     if clustered:
         lines += [
             f"{program} cluster nodes list",
             f"{program} cluster history",
-            f"{program} cluster set-active {nodes[-1].name}",
+            f"{program} cluster set-active {replica.name}",
             f"{program} cluster pause",
             f"{program} tenants list",
         ]
