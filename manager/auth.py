@@ -139,11 +139,10 @@ class Authenticator:
 
     def _check_password(self, user: User | None, given: Credentials) -> None:
         """The same refusal, after the same time, whatever is wrong: nobody shall learn which names exist."""
-        if user and self._passwords.remembered(user.password, given.password):
-            return
-        right = self._passwords.verify(user.password if user else None, given.password)
+        known = user is not None and self._passwords.remembered(user.password, given.password)
+        right = known or self._passwords.verify(user.password if user else None, given.password)
         locked = user is not None and is_locked(user)
-        if user and not locked:
+        if user and not locked and (not known or user.failed_logins):
             self._note_login(user, right=right)
         if not right or locked:
             raise _unauthorized(given)

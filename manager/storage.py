@@ -27,7 +27,11 @@ ROLLED_BACK = ("23", "40")
 """Classes of SQLSTATE with which a COMMIT says that it did not happen (integrity, rollback)."""
 
 UNDEMANDING = "SET LOCAL synchronous_commit = off; SET LOCAL lock_timeout = 200"
-READ_ONLY_TRANSACTION = "25006"
+REFUSED = {
+    "25006": "The database does not take writes at this moment.",
+    "42P01": "The database has not been prepared yet.",
+}
+"""What a database that is there, but not ours to use, says (SQLSTATE)."""
 
 
 def engine_for(settings: DatabaseSettings, writers: int) -> Engine:
@@ -119,8 +123,8 @@ def _telling_apart() -> Iterator[None]:
     except exc.DBAPIError as error:
         if error.connection_invalidated or isinstance(error, exc.OperationalError | exc.InterfaceError):
             raise Unavailable("The database is not available.") from error
-        if _state(error) == READ_ONLY_TRANSACTION:
-            raise Unavailable("The database does not take writes at this moment.") from error
+        if _state(error) in REFUSED:
+            raise Unavailable(REFUSED[_state(error)]) from error
         raise
 
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from manager.gateway import settings_of
+from manager import auth
+from manager.gateway import Gateway, settings_of
 from manager.listing import parse
 from manager.models import Tenant, User
 from manager.pages import from_items, from_table
@@ -209,3 +210,18 @@ def test_every_field_that_can_be_compared_has_a_column():
         comparable = {field for field, kind in resource.fields.items() if kind.name != "OPAQUE"}
         assert comparable == set(resource.columns)
     assert Tenant.__tablename__ == "tenants"
+
+
+def test_a_user_can_be_locked_out_for_a_while(node, rest, name, monkeypatch):
+    monkeypatch.setattr(auth, "FAILURES_BEFORE_LOCK", 3)
+    here = node.start_in_thread(Gateway(node.config))
+    here.put("/users", {"username": name, "password": "right"})
+    right, wrong = (here.as_user(name, password, tenant=None) for password in ("right", "wrong"))
+    for client in (wrong, wrong, right, wrong, wrong, right, wrong, wrong):
+        client.get("/user")
+    assert here.get(f"/users/{name}").json()["is_locked"] is False  # three in a row it takes
+    wrong.get("/user")
+    assert here.get(f"/users/{name}").json()["is_locked"] is True
+    assert right.get("/user").status_code == 401
+    assert here.post(f"/users/{name}", {"password": "new"}).json()["is_locked"] is False
+    assert here.as_user(name, "new", tenant=None).get("/user").status_code == 200
