@@ -1,0 +1,40 @@
+"""What the benchmarks stand on: a formed cluster that is thrown away afterwards, and where results go."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from demo.bed import Bed
+from demo.cfy import Cfy, form
+from demo.cluster import Cluster
+
+OUT = Path(__file__).parent / "out"
+FORM_TIMEOUT_S = 120.0
+
+
+@contextmanager
+def formed_cluster(size: int = 3) -> Iterator[Cluster]:
+    """A cluster of ``size`` managers on this machine, formed by its commands."""
+    with tempfile.TemporaryDirectory(prefix="cfy-bench-") as folder:
+        bed = Bed(Path(folder), [f"n{number}" for number in range(1, size + 1)])
+        try:
+            cluster = Cluster(bed)
+            cluster.install()
+            cluster.start()
+            form(cluster, Cfy(cluster), FORM_TIMEOUT_S)
+            yield cluster
+        finally:
+            bed.destroy()
+
+
+def write_result(name: str, result: Mapping[str, Any]) -> Path:
+    """Keep a benchmark's figures in ``benchmarks/out/<name>.json``; returns the file."""
+    OUT.mkdir(exist_ok=True)
+    path = OUT / f"{name}.json"
+    path.write_text(json.dumps(result, indent=2) + "\n")
+    return path
