@@ -10,6 +10,7 @@ from dataclasses import asdict
 from typing import Any
 
 from celery import Task
+from celery.signals import worker_ready
 
 from orchestrator import wiring
 from orchestrator.clients import Clients
@@ -95,6 +96,14 @@ def recover() -> None:
     """When the node's services start: undo a start or a join that the end of the machine interrupted."""
     with exclusively(ACTIONS_LOCK, wait=True):
         undo(current_node().clients)
+
+
+@worker_ready.connect
+def recover_when_interrupted(sender: Any, **_: object) -> None:
+    """A start or a join that was under way when this machine ended is undone when it comes back."""
+    state = membership.read(config.paths.membership_file).state
+    if state is MembershipState.JOINING and sender.hostname.startswith(f"{CLUSTER}@"):
+        recover.apply_async()
 
 
 @app.task(name="formation.status", **QUICK)

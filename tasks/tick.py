@@ -5,10 +5,13 @@ from __future__ import annotations
 from celery import chain
 
 from orchestrator import reconcile
+from orchestrator.decide.situation import Situation
 from orchestrator.model.action import Plan
+from orchestrator.model.snapshot import MembershipState
 from tasks.actions import ACTIONS_LOCK, actions_done, signature_of
 from tasks.app import CLUSTER, HEALTH, app
 from tasks.exclusive import exclusively
+from tasks.formation import stop_being_member
 from tasks.node import current_node
 
 TICK_TIME_LIMIT_S = 15
@@ -18,8 +21,10 @@ TICK_TIME_LIMIT_S = 15
 def tick() -> None:
     """Observe, decide, record; then hand the plan to the queue of actions."""
     app.backend.client.delete(WAKING)
-    seen = actions_done()
-    reconcile.tick(current_node(), lambda plan: dispatch(plan, seen))
+    seen, node = actions_done(), current_node()
+    plan = reconcile.tick(node, lambda plan: dispatch(plan, seen))
+    if plan.situation == Situation.REMOVED and node.membership is MembershipState.MEMBER:
+        stop_being_member.apply_async(expires=TICK_TIME_LIMIT_S)
 
 
 WAKING = "tick-is-waiting"

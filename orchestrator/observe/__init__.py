@@ -28,7 +28,11 @@ class Observer:
         """
         clients = self.clients
         database = clients.postgres.read()
-        view = leadership.renew_and_read(clients, self.stopwatch, began_s) if _belongs(membership) else None
+        view = (
+            leadership.renew_and_read(clients, self.stopwatch, began_s)
+            if membership is MembershipState.MEMBER
+            else None
+        )
         own_session = session.read(clients.config)
         leads = view is not None and not view.lease.free and view.lease.session == own_session
         running = services.running(clients)
@@ -77,7 +81,3 @@ class Observer:
             name: self.stopwatch.true_for_s(("absent", name), value=away, now_s=now_s)
             for name, away in missing.items()
         }
-
-
-def _belongs(membership: MembershipState) -> bool:
-    return membership in (MembershipState.MEMBER, MembershipState.REMOVED)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from orchestrator.clients import Clients
 from orchestrator.model.errors import BadOption, ConsulUnavailable
-from orchestrator.model.snapshot import Snapshot
+from orchestrator.model.snapshot import MembershipState, Snapshot
 from orchestrator.model.spec import Options
 from orchestrator.record import membership
 
@@ -35,5 +35,8 @@ def adopt(clients: Clients, snapshot: Snapshot, present: Options) -> None:
         log.warning("Options are not taken over yet: %s", error)
         return
     path = clients.config.paths.membership_file
-    membership.write(path, replace(membership.read(path), options=wanted.as_dict()))
+    belongs = membership.read(path)
+    if belongs.state is not MembershipState.MEMBER:
+        return
+    membership.write(path, replace(belongs, options=wanted.as_dict()))
     log.info("Options are now %s", wanted)
