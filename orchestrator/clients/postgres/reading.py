@@ -69,9 +69,12 @@ class Reader:
             return Database(role=Role.STOPPED)
         try:
             row = self._row()
-            return _database(row, self._position(row))
         except DatabaseUnavailable:
             return Database(role=Role.UNREACHABLE)
+        try:
+            return _database(row, self._position(row))
+        except DatabaseUnavailable:
+            return _database(row, None)  # The server answers; only its timeline cannot be told now.
 
     def final_position(self) -> Position:
         """See ``Postgres.final_position``."""
@@ -124,7 +127,7 @@ class Reader:
         return Position(self._wal.timeline_of(lsn, segment_size), lsn)
 
 
-def _database(row: dict[str, Any], position: Position) -> Database:
+def _database(row: dict[str, Any], position: Position | None) -> Database:
     node_of = {slot_name(node): node for node in (row["members"] or "").split(",")}
     return Database(
         role=Role.STANDBY if row["standby"] else Role.PRIMARY,
