@@ -30,6 +30,7 @@ PLAYBOOK: Mapping[Situation, tuple[Rule, ...]] = {
     Situation.REMOVED: (postgres.stop_everything,),
     Situation.CUT_OFF: (leadership.fence_when_cut_off,),
     Situation.LEADERLESS: (
+        leadership.fence_remnant,
         postgres.revive,
         leadership.detach,
         leadership.report,

@@ -44,8 +44,9 @@ def floor_of(record: SyncRecord, reports: tuple[Report, ...], members: int) -> P
 
     With ``m`` members and ``k`` in the record, ``m - k + 1`` reporters among them must hold each
     acknowledged commit at least once, and fewer than ``k`` are left that could acknowledge another.
-    The old leader has all that it acknowledged, so its own report is enough for itself. In
-    asynchronous mode a majority of the members is asked for, and the newest of them is taken.
+    The old leader has all that it acknowledged, so its own report is enough, once its database is no
+    primary any more and can acknowledge nothing else. In asynchronous mode a majority of the members is
+    asked for, and the newest of them is taken.
     """
     from_members = [report.position for report in reports if report.node in record.members]
     if record.mode == "async":
@@ -55,7 +56,12 @@ def floor_of(record: SyncRecord, reports: tuple[Report, ...], members: int) -> P
         enough = record.k > 0 and len(from_members) >= len(record.members) - record.k + 1
     if enough:
         return max(from_members)
-    return next((report.position for report in reports if report.node == record.leader), None)
+    own = _of(record.leader, reports)
+    return None if own is None or own.primary else own.position
+
+
+def _of(node: str, reports: tuple[Report, ...]) -> Report | None:
+    return next((report for report in reports if report.node == node), None)
 
 
 def next_master(view: ClusterView) -> Report | None:
@@ -69,7 +75,9 @@ def next_master(view: ClusterView) -> Report | None:
         return None
     floor = floor_of(view.record, reports, len(view.members))
     if floor is None:
-        return None
+        # The old leader itself may go on. Nobody else may: it is still the primary, and may acknowledge more.
+        own = _of(view.record.leader, reports)
+        return own if own is not None and own.primary and own.eligible else None
     candidates = [report for report in reports if report.eligible and report.position >= floor]
     return max(
         candidates,
@@ -106,6 +114,22 @@ def fence_stray_primary(snapshot: Snapshot, spec: Spec) -> Fence | None:
     return None
 
 
+def fence_remnant(snapshot: Snapshot, spec: Spec) -> Fence | None:
+    """Somebody else has led since this primary did, and may have left a newer history: it must begin anew.
+
+    Only the very last leader can simply take its lease back. Any other one is stopped, comes back as a
+    detached standby, and if it is the next master it is promoted, with no transaction left from before.
+    """
+    return Fence("somebody else has led since this primary did") if _is_remnant(snapshot) else None
+
+
+def _is_remnant(snapshot: Snapshot) -> bool:
+    record, lease = view_of(snapshot).record, view_of(snapshot).lease
+    if snapshot.database.role is not Role.PRIMARY or record is None:
+        return False
+    return (record.leader, record.term) != (snapshot.me, lease.term)
+
+
 def detach(snapshot: Snapshot, spec: Spec) -> Detach | None:
     """The lease is free: promise, so that the old leader can acknowledge nothing through this node."""
     view = view_of(snapshot)
@@ -123,6 +147,8 @@ def report(snapshot: Snapshot, spec: Spec) -> ReportPosition | None:
     mine = view.reports.get(snapshot.me)
     role = snapshot.database.role
     if role not in (Role.PRIMARY, Role.STANDBY) or snapshot.promise.round > view.lease.modified:
+        return None
+    if _is_remnant(snapshot):
         return None
     eligible = is_eligible(snapshot, spec)
     now = (view.lease.modified, role is Role.PRIMARY, eligible)

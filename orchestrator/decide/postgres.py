@@ -106,7 +106,8 @@ def first_record(snapshot: Snapshot, spec: Spec) -> FirstRecord | WriteRecord | 
     term, others = view.lease.term, frozenset(view.members) - {snapshot.me}
     deserted = not _streaming(snapshot) and view.lease_seen_s >= spec.alone_after_s
     if deserted or not others or spec.options.sync_mode == "async":
-        return WriteRecord(SyncRecord(term, snapshot.me, 0, frozenset(), spec.options.sync_mode))
+        alone = SyncRecord(term, snapshot.me, 0, frozenset(), spec.options.sync_mode)
+        return WriteRecord(alone, view.record)
     return FirstRecord(term, others)
 
 
@@ -117,10 +118,10 @@ def keep_record(snapshot: Snapshot, spec: Spec) -> Step | None:
     if snapshot.database.role is not Role.PRIMARY or record is None or record.leader != snapshot.me:
         return None
     if not setting.implies(record):
-        return SetStandbys(view.lease.term, SyncSetting(record.k, record.members))
+        return SetStandbys(view.lease.term, SyncSetting(record.k, record.members), record)
     if record.term != view.lease.term:
-        # The old leader has taken its lease back: what its record claims has been true all the time.
-        return WriteRecord(replace(record, term=view.lease.term))
+        # It leads again. Nobody's commits have been acknowledged since, so what its record claims is true.
+        return WriteRecord(replace(record, term=view.lease.term), record)
     return next_step(record, setting, wanted_setting(snapshot, spec), spec.options.sync_mode)
 
 
@@ -159,6 +160,7 @@ def follow(snapshot: Snapshot, spec: Spec) -> Follow | None:
         view.lease.modified,
         announcement.timeline,
         announcement.forks,
+        announcement.terms,
     )
 
 

@@ -33,27 +33,26 @@ def next_step(record: SyncRecord, setting: SyncSetting, wanted: SyncSetting, mod
     if mode == "async":
         return _towards_async(record, setting, target)
     if record.mode == "async":
-        return _strengthen(target, setting, wanted)
+        return _strengthen(record, target, setting, wanted)
     if record.k == 0 and wanted.k > 0:
-        return _strengthen(target, setting, wanted)
+        return _strengthen(record, target, setting, wanted)
     if record.k > wanted.k:
-        return WriteRecord(
-            replace(record, k=wanted.k, members=wanted.members if wanted.k == 0 else record.members)
-        )
+        members = wanted.members if wanted.k == 0 else record.members
+        return WriteRecord(replace(record, k=wanted.k, members=members), record)
     if not wanted.members <= record.members:
-        return WriteRecord(replace(record, members=record.members | wanted.members))
-    return _strengthen(target, setting, wanted) if (record, setting) != (target, wanted) else None
+        return WriteRecord(replace(record, members=record.members | wanted.members), record)
+    return _strengthen(record, target, setting, wanted) if (record, setting) != (target, wanted) else None
 
 
-def _strengthen(target: SyncRecord, setting: SyncSetting, wanted: SyncSetting) -> Step:
+def _strengthen(record: SyncRecord, target: SyncRecord, setting: SyncSetting, wanted: SyncSetting) -> Step:
     """PostgreSQL first, then the record, once it is true of the past as well."""
     if setting != wanted:
-        return SetStandbys(target.term, wanted)
+        return SetStandbys(target.term, wanted, record)
     return ConfirmRecord(target)
 
 
 def _towards_async(record: SyncRecord, setting: SyncSetting, target: SyncRecord) -> Step | None:
     nobody = SyncSetting()
     if record.mode != "async":
-        return WriteRecord(replace(target, k=0, members=frozenset()))
-    return SetStandbys(record.term, nobody) if setting != nobody else None
+        return WriteRecord(replace(target, k=0, members=frozenset()), record)
+    return SetStandbys(record.term, nobody, record) if setting != nobody else None

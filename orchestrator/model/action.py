@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from orchestrator.model.lsn import Fork
+from orchestrator.model.lsn import Fork, Terms
 from orchestrator.model.snapshot import SyncRecord, SyncSetting
 
 
@@ -113,10 +113,11 @@ class FirstRecord:
 
 @dataclass(frozen=True, slots=True)
 class WriteRecord:
-    """Change the sync record at once: additions, and a lower ``k``."""
+    """Change the sync record at once: additions, and a lower ``k``. ``before``: what it was changed from."""
 
     summary: ClassVar[str] = "Write the sync record before PostgreSQL is changed."
     record: SyncRecord
+    before: SyncRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,11 +132,12 @@ class ConfirmRecord:
 
 @dataclass(frozen=True, slots=True)
 class SetStandbys:
-    """Change whom PostgreSQL waits for."""
+    """Change whom PostgreSQL waits for, to something that implies ``record``."""
 
     summary: ClassVar[str] = "Set the standbys that PostgreSQL waits for."
     term: int
     setting: SyncSetting
+    record: SyncRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +189,7 @@ class Follow:
     seen_at: int
     timeline: int
     forks: tuple[Fork, ...] = ()
+    terms: Terms = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import total_ordering
+
+Terms = tuple[tuple[int, int], ...]
+"""For each term whose leader has written in a history: the term, and the timeline it was written on."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -26,12 +30,22 @@ class Lsn:
         return f"{self.value >> 32:X}/{self.value & 0xFFFFFFFF:X}"
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@total_ordering
+@dataclass(frozen=True, slots=True)
 class Position:
-    """How far a database is: the newer timeline is ahead, and on the same timeline the higher LSN."""
+    """How far a database is: the newer term is ahead, then the newer timeline, then the higher LSN.
+
+    ``term``: the newest term whose leader has left its mark in this database. PostgreSQL's timelines alone
+    do not order histories: a node that was promoted and lost the lease before it could write anything has a
+    newer timeline than a leader that goes on with an older one, and two such nodes even the same.
+    """
 
     timeline: int
     lsn: Lsn
+    term: int = 0
+
+    def __lt__(self, other: Position) -> bool:
+        return (self.term, self.timeline, self.lsn) < (other.term, other.timeline, other.lsn)
 
     def __str__(self) -> str:
         return f"{self.timeline}@{self.lsn}"
@@ -55,3 +69,13 @@ def shares_history(position: Position, timeline: int, forks: tuple[Fork, ...]) -
         return True
     left_at = {fork.timeline: fork.lsn for fork in forks}
     return position.timeline in left_at and position.lsn <= left_at[position.timeline]
+
+
+def was_led(position: Position, terms: Terms) -> bool:
+    """Whether the newest leader that wrote in the database at ``position`` is in the history of ``terms``.
+
+    Only then do timelines of one number mean one and the same timeline. Otherwise this database was
+    promoted, or has followed one that was, in a term of which nothing became; another leader may have used
+    the numbers of its timelines again.
+    """
+    return (position.term, position.timeline) in terms

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from orchestrator.model.lsn import Fork, Lsn, Position
+from orchestrator.model.lsn import Fork, Lsn, Position, Terms
 
 
 class Role(StrEnum):
@@ -75,6 +75,7 @@ class Announcement:
     port: int
     timeline: int
     forks: tuple[Fork, ...] = ()
+    terms: Terms = ()
 
 
 @dataclass(frozen=True, slots=True)

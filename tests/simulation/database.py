@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from orchestrator.model.errors import DatabaseUnavailable
+from orchestrator.model.errors import DatabaseUnavailable, Diverged
 from orchestrator.model.lsn import Fork, Position
 from orchestrator.model.snapshot import SyncSetting
 from tests.simulation.wal import Record, Wal, forks_of, position_of
@@ -14,6 +14,7 @@ from tests.simulation.wal import Record, Wal, forks_of, position_of
 @dataclass
 class Disk:
     """What survives a crash. ``broken``: a rewind was cut short, and the server cannot start from this.
+    ``clean``: the server was shut down in good order.
 
     ``known_timeline``: the newest one whose history file is here, whether this database is on it or not.
     """
@@ -25,6 +26,7 @@ class Disk:
     read_only: bool = False
     slots: frozenset[str] = frozenset()
     known_timeline: int = 1
+    clean: bool = False
     broken: bool = False
 
 
@@ -102,9 +104,11 @@ class SimDatabase:
         return self.server
 
     def start(self, *, standby: bool) -> None:
-        if self.disk.broken or self.sick:
+        if self.disk.broken:
+            raise Diverged("a rewind was cut short")
+        if self.sick:
             raise DatabaseUnavailable(f"the database of {self.name} does not start")
-        self.disk.standby = standby
+        self.disk.standby, self.disk.clean = standby, False
         if self.server is None:
             disk = self.disk
             self.server = Server(
@@ -144,12 +148,13 @@ class SimDatabase:
         if server.receiver is not None:
             server.receiver.closed = True
             server.receiver = None
-        self.disk.wal.append(Record(self.disk.known_timeline, number))
+        self.disk.wal.append(Record(self.disk.known_timeline, number, self.position.term))
         server.reload_due = True
         self._changed()
 
-    def append(self, number: int) -> int:
-        """Write one record on the present timeline; returns its index."""
-        self.disk.wal.append(Record(self.disk.wal[-1].timeline, number))
+    def append(self, number: int, term: int = 0) -> int:
+        """Write one record on the present timeline, the mark of ``term`` perhaps; returns its index."""
+        timeline, _, newest = self.disk.wal[-1]
+        self.disk.wal.append(Record(timeline, number, max(term, newest)))
         self._changed()
         return len(self.disk.wal) - 1

@@ -113,6 +113,7 @@ class Machine:
         self.watcher = Actor(cluster.schedule, self._watch)
         self.guard_runs = False
         self.plan: Plan | None = None
+        self.actions_done = 0
         self.config = self._configure()
         self.clients = self._connect()
 
@@ -186,11 +187,13 @@ class Machine:
         reporter = Reporter(self.clients, "1", fail_fast=True)
         node = reconcile.Node(self.clients, options, MembershipState.MEMBER, observer, reporter)
         while True:
-            reconcile.tick(node, self._dispatch)
+            seen = self.actions_done
+            reconcile.tick(node, lambda plan: self._dispatch(plan, seen))  # noqa: B023 - called at once
             nap(self.cluster.timing.tick_interval_s)
 
-    def _dispatch(self, plan: Plan) -> bool:
-        if self.plan is not None:
+    def _dispatch(self, plan: Plan, seen: int) -> bool:
+        """A plan is refused while another one is carried out, and when it is older than the last action."""
+        if self.plan is not None or self.actions_done != seen:
             return False
         self.plan = plan
         self.worker.actor.wake(self.cluster.pace.between(0.003, 0.02))
@@ -213,8 +216,10 @@ class Machine:
             try:
                 outcome = perform(self.clients, action)
             except ClusterError as error:
+                self.actions_done += 1
                 self.cluster.did_not(self.name, action, error)
                 return False
+            self.actions_done += 1
             self.cluster.did(self.name, action, outcome)
         return True
 

@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from orchestrator.model.errors import DatabaseUnavailable, Diverged, Unfinished
-from orchestrator.model.lsn import Fork, Lsn, Position
+from orchestrator.model.lsn import Fork, Lsn, Position, Terms
 from orchestrator.model.snapshot import Database, Role, Stream, SyncSetting
 from tests.simulation.programs import nap
-from tests.simulation.wal import common_by_number, common_length
+from tests.simulation.wal import common_by_number, common_length, terms_of
 
 if TYPE_CHECKING:
     from orchestrator.clients.postgres import Upstream
@@ -82,7 +82,10 @@ class SimPostgresClient:
             if server.primary:
                 self._database.append(self._cluster.next_number())
                 self._send_the_rest()
-        self._database.crash()
+            self._database.crash()
+            self._database.disk.clean = True
+        else:
+            self._database.crash()
 
     def _send_the_rest(self) -> None:
         """A clean stop waits until every connected standby has all, the shutdown checkpoint included."""
@@ -106,12 +109,22 @@ class SimPostgresClient:
 
     def shutdown_position(self) -> Position:
         self._work()
-        if self._database.server is not None:
-            raise DatabaseUnavailable("the server runs")
-        return self._database.position
+        if self._database.server is not None or not self._database.disk.clean:
+            raise DatabaseUnavailable("the server was not shut down")
+        return replace(self._database.position, term=0)
 
     def forks(self) -> tuple[Fork, ...]:
         return self._database.forks
+
+    def mark_term(self, term: int) -> None:
+        self._work()
+        if not self._database.need().primary:
+            raise DatabaseUnavailable("the database is read only")
+        if self._database.position.term < term:
+            self._database.append(self._cluster.next_number(), term)
+
+    def terms(self) -> Terms:
+        return terms_of(self._database.disk.wal)
 
     def detach(self, timeout_s: float) -> None:
         self._work()
@@ -198,6 +211,22 @@ class SimPostgresClient:
 
     def write_config(self, me: str, members: Iterable[str]) -> None:
         """Who may connect is not part of the simulated world."""
+
+    def first_caught_up(self, members: Iterable[str], timeout_s: float) -> frozenset[str]:
+        self._work()
+        server, barrier = self._database.need(), len(self._database.disk.wal)
+        first: set[str] = set()
+
+        def somebody_has_it() -> bool:
+            if self._database.need() is not server:
+                raise DatabaseUnavailable("the server was started anew")
+            first.update(
+                name for name in members if name in server.senders and server.senders[name].flushed >= barrier
+            )
+            return bool(first)
+
+        self._wait(somebody_has_it, timeout_s, "no replica has caught up")
+        return frozenset(first)
 
     def keep_slots(self, nodes: Iterable[str]) -> None:
         self._work()

@@ -9,14 +9,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from orchestrator.model.lsn import Fork, Lsn, Position
+from orchestrator.model.lsn import Fork, Lsn, Position, Terms
 
 
 class Record(NamedTuple):
-    """One record; ``number`` is its own in the whole world."""
+    """One record; ``number`` is its own in the whole world. ``term``: the newest one marked up to here."""
 
     timeline: int
     number: int
+    term: int = 0
 
 
 Wal = list[Record]
@@ -24,7 +25,7 @@ Wal = list[Record]
 
 def position_of(wal: Sequence[Record]) -> Position:
     """How far a log is; its timeline is that of its last record, never that of a history file."""
-    return Position(wal[-1].timeline, Lsn(len(wal)))
+    return Position(wal[-1].timeline, Lsn(len(wal)), wal[-1].term)
 
 
 def forks_of(wal: Sequence[Record]) -> tuple[Fork, ...]:
@@ -33,6 +34,15 @@ def forks_of(wal: Sequence[Record]) -> tuple[Fork, ...]:
         Fork(earlier.timeline, Lsn(index))
         for index, (earlier, later) in enumerate(zip(wal, wal[1:], strict=False), start=1)
         if earlier.timeline != later.timeline
+    )
+
+
+def terms_of(wal: Sequence[Record]) -> Terms:
+    """The terms that are marked in a log, each with the timeline of its mark."""
+    return tuple(
+        (later.term, later.timeline)
+        for earlier, later in zip(wal, wal[1:], strict=False)
+        if earlier.term != later.term
     )
 
 

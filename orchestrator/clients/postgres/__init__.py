@@ -16,10 +16,11 @@ from orchestrator.clients.postgres.reading import Reader
 from orchestrator.clients.postgres.rebuild import Rebuild
 from orchestrator.clients.postgres.replication import Replication
 from orchestrator.clients.postgres.server import Server
+from orchestrator.clients.postgres.terms import TermMarks
 from orchestrator.clients.postgres.upstream import Upstream
 from orchestrator.clients.services import Services
 from orchestrator.config import NodeConfig
-from orchestrator.model.lsn import Fork, Position
+from orchestrator.model.lsn import Fork, Position, Terms
 from orchestrator.model.snapshot import Database, SyncSetting
 
 __all__ = ["Postgres", "Upstream"]
@@ -42,6 +43,7 @@ class Postgres:
         self._dynamic = DynamicSettings(self._configuration.replication, postmaster, connection)
         self._reader = Reader(config, postmaster, connection)
         self._replication = Replication(config, self._configuration, self._dynamic, connection)
+        self._terms = TermMarks(connection, config.postgres.connect_timeout_s)
         self._rebuild = Rebuild(config, postmaster)
         self._server = Server(config, services, postmaster, self._reader, self._rebuild)
 
@@ -101,6 +103,14 @@ class Postgres:
     def forks(self) -> tuple[Fork, ...]:
         """The timelines that the present one has left, oldest first."""
         return self._reader.forks()
+
+    def mark_term(self, term: int) -> None:
+        """Leave the mark of ``term`` in the primary, once. It waits for no standby."""
+        self._terms.mark(term)
+
+    def terms(self) -> Terms:
+        """The terms that have left their mark in this database, newest first."""
+        return self._terms.all()
 
     def detach(self, timeout_s: float) -> None:
         """Stop streaming, also beyond a restart. From now on nothing arrives, and nothing is confirmed."""

@@ -9,6 +9,7 @@ from orchestrator.clients.postgres.binaries import control_data
 from orchestrator.clients.postgres.connection import Connection
 from orchestrator.clients.postgres.names import parse_standby_names, slot_name
 from orchestrator.clients.postgres.postmaster import Postmaster, sleeps_without_news
+from orchestrator.clients.postgres.terms import NEWEST
 from orchestrator.clients.postgres.wal import WalFolder
 from orchestrator.config import NodeConfig
 from orchestrator.model.errors import DatabaseUnavailable, Unfinished
@@ -26,6 +27,7 @@ SELECT recovering AS standby,
        CASE WHEN recovering THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_flush_lsn() END::text AS lsn,
        CASE WHEN NOT recovering THEN pg_walfile_name(pg_current_wal_flush_lsn()) END AS wal_file,
        (SELECT setting FROM pg_settings WHERE name = 'wal_segment_size')::int AS segment_size,
+       {NEWEST} AS term,
        current_setting('primary_conninfo') AS conninfo,
        current_setting('cloudify.upstream', true) AS upstream,
        current_setting('cloudify.members', true) AS members,
@@ -39,17 +41,17 @@ SELECT recovering AS standby,
   FROM (SELECT pg_is_in_recovery() AS recovering OFFSET 0) AS server
 """  # noqa: S608 - made of constants
 _COLUMNS = (
-    *("standby", "lsn", "wal_file", "segment_size", "conninfo", "upstream", "members"),
+    *("standby", "lsn", "wal_file", "segment_size", "term", "conninfo", "upstream", "members"),
     *("standby_names", "read_only", "receiving", "streams", "slots"),
 )
 
 # What a startup process waits for that has replayed everything and has nobody to stream from.
 AT_END_OF_WAL = "RecoveryRetrieveRetryInterval"
 
-_AT_END = """
-SELECT pid, pg_last_wal_replay_lsn()::text, pg_size_bytes(current_setting('wal_segment_size'))
+_AT_END = f"""
+SELECT pid, pg_last_wal_replay_lsn()::text, pg_size_bytes(current_setting('wal_segment_size')), {NEWEST}
   FROM pg_stat_activity WHERE backend_type = 'startup' AND wait_event = %s
-"""
+"""  # noqa: S608 - made of constants
 
 
 class Reader:
@@ -86,17 +88,17 @@ class Reader:
         deadline_s = time.monotonic() + FINAL_POSITION_TIMEOUT_S
         while True:
             # What is beyond its last record is the torn beginning of one, which nobody can have acknowledged.
-            for pid, lsn, segment_size in self._connection.query(
+            for pid, lsn, segment_size, term in self._connection.query(
                 _AT_END, AT_END_OF_WAL, timeout_s=self._timeout_s
             ):
                 if sleeps_without_news(pid):
-                    return self._on_its_timeline(Lsn.parse(lsn), segment_size)
+                    return self._on_its_timeline(Lsn.parse(lsn), segment_size, term)
             if time.monotonic() >= deadline_s:
                 raise Unfinished("The standby is still replaying what it has received.")
             time.sleep(POLL_S)
 
     def shutdown_position(self) -> Position:
-        """See ``Postgres.shutdown_position``."""
+        """See ``Postgres.shutdown_position``. A stopped server does not tell the term."""
         if self._postmaster.pid() is not None:
             raise DatabaseUnavailable("The server runs, so it has no shutdown position.")
         control = control_data(self._config)
@@ -120,11 +122,11 @@ class Reader:
     def _position(self, row: dict[str, Any]) -> Position:
         lsn = Lsn.parse(row["lsn"])
         if row["wal_file"]:
-            return Position(int(row["wal_file"][:8], 16), lsn)
-        return self._on_its_timeline(lsn, row["segment_size"])
+            return Position(int(row["wal_file"][:8], 16), lsn, row["term"])
+        return self._on_its_timeline(lsn, row["segment_size"], row["term"])
 
-    def _on_its_timeline(self, lsn: Lsn, segment_size: int) -> Position:
-        return Position(self._wal.timeline_of(lsn, segment_size), lsn)
+    def _on_its_timeline(self, lsn: Lsn, segment_size: int, term: int) -> Position:
+        return Position(self._wal.timeline_of(lsn, segment_size), lsn, term)
 
 
 def _database(row: dict[str, Any], position: Position | None) -> Database:

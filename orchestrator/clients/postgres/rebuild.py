@@ -20,6 +20,7 @@ from orchestrator.clients.postgres.binaries import end_leftovers, run
 from orchestrator.clients.postgres.configuration import APPLICATION, SUPERUSER
 from orchestrator.clients.postgres.connection import Connection
 from orchestrator.clients.postgres.postmaster import Postmaster
+from orchestrator.clients.postgres.terms import CREATE_TABLE
 from orchestrator.clients.postgres.upstream import REPLICATOR, Upstream, conninfo
 from orchestrator.config import NodeConfig
 from orchestrator.model.errors import DatabaseUnavailable, Diverged, Unfinished
@@ -42,6 +43,7 @@ _FIRST_STATEMENTS = (
     *(f"GRANT EXECUTE ON FUNCTION pg_catalog.{function} TO {REPLICATOR};" for function in _REWIND_FUNCTIONS),
     f"CREATE ROLE {APPLICATION} LOGIN;",
     f"CREATE DATABASE {APPLICATION} OWNER {APPLICATION};",
+    CREATE_TABLE,
 )
 
 

@@ -1,0 +1,190 @@
+"""Act on the lease: report, acquire, announce, hand over, step down."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+from orchestrator.act.lease import require_lease, require_record
+from orchestrator.clients import Clients
+from orchestrator.model.action import (
+    AcquireLease,
+    AlreadyDone,
+    Announce,
+    ConfirmRecord,
+    Detach,
+    Done,
+    EndSession,
+    EndSwitchover,
+    FirstRecord,
+    HandOver,
+    Outcome,
+    ReportPosition,
+    StepDown,
+    WriteRecord,
+)
+from orchestrator.model.errors import DatabaseUnavailable, Stale, StaleRound, Unfinished
+from orchestrator.model.snapshot import Announcement, Report, Role, Switchover, SyncRecord, SyncSetting
+from orchestrator.record import journal, promises, session
+
+
+def detach(clients: Clients, action: Detach) -> Outcome:
+    """Promise first, on disk; then let go of the old leader."""
+    promises.promise_round(clients.config.paths.promise_file, action.round)
+    clients.postgres.detach(clients.config.timing.detach_timeout_s)
+    return Done(f"promised in round {action.round}")
+
+
+def report_position(clients: Clients, action: ReportPosition) -> Outcome:
+    """Report what this database has. Only a promise makes that final, so there is no report without one."""
+    promised = promises.read(clients.config.paths.promise_file).round
+    if promised != action.round:
+        raise StaleRound(f"no report for round {action.round}: this node has promised in round {promised}")
+    database = clients.postgres.read()
+    if database.role is Role.STANDBY and (database.upstream or database.receiving):
+        raise Unfinished("still attached to a leader; the position is not final")
+    position = clients.postgres.final_position()
+    clients.consul.report(
+        Report(
+            clients.me,
+            action.round,
+            position,
+            primary=database.role is Role.PRIMARY,
+            eligible=action.eligible,
+            priority=clients.config.priority,
+        )
+    )
+    return Done(f"at {position}")
+
+
+def acquire_lease(clients: Clients, action: AcquireLease) -> Outcome:
+    """Take the lease if it is still free in the very round that was decided on."""
+    freed_at_s = time.time() - action.free_for_s
+    new = clients.consul.create_session()
+    session.write(clients.config, new)
+    if not clients.consul.acquire_lease(new, action.round):
+        clients.consul.destroy_session(new)
+        return AlreadyDone("another node was faster, or the round is over")
+    term = clients.consul.read_lease().term
+    elected_at_s = time.time()
+    journal.tell(clients, term, "lease_free", "the lease became free", freed_at_s)
+    journal.tell(clients, term, "elected", f"{clients.me} was elected", elected_at_s)
+    return Done(f"leader of term {term}")
+
+
+def end_session(clients: Clients, action: EndSession) -> Outcome:
+    """End the session that holds the lease, unless the lease has moved on."""
+    lease = clients.consul.read_lease()
+    if (lease.session, lease.term) != (action.session, action.term):
+        return AlreadyDone("the lease has moved on")
+    clients.consul.destroy_session(action.session)
+    journal.tell(clients, action.term, "session_ended", f"ended the leader's session: {action.reason}")
+    return Done(action.reason)
+
+
+def step_down(clients: Clients, action: StepDown) -> Outcome:
+    """Release the lease, and remember, so that this node does not take it back at once."""
+    own = require_lease(clients, action.term)
+    promises.remember_stepping_down(clients.config.paths.promise_file, action.term)
+    clients.consul.release_lease(own)
+    journal.tell(clients, action.term, "stepped_down", f"{clients.me} stepped down: {action.reason}")
+    return Done(action.reason)
+
+
+def announce(clients: Clients, action: Announce) -> Outcome:
+    """Tell the others where to follow: only a primary can be followed.
+
+    First the term leaves its mark in the database. Whoever has streamed it has all that was there before,
+    and is ahead of everybody who has not, whatever the numbers of their timelines are.
+    """
+    own = require_lease(clients, action.term)
+    database = clients.postgres.read()
+    if database.role is not Role.PRIMARY or database.position is None:
+        raise Unfinished("the database is not the primary yet")
+    clients.postgres.mark_term(action.term)
+    config, timeline = clients.config, database.position.timeline
+    history = (timeline, clients.postgres.forks(), clients.postgres.terms())
+    clients.consul.announce(
+        own, Announcement(action.term, clients.me, config.host_ip, config.ports.postgres, *history)
+    )
+    journal.tell(clients, action.term, "announced", f"{clients.me} leads, on timeline {timeline}")
+    return Done(f"term {action.term}, timeline {timeline}")
+
+
+def first_record(clients: Clients, action: FirstRecord) -> Outcome:
+    """Write the first record of a new leader, when what it claims is true.
+
+    Until then nothing is acknowledged, so PostgreSQL may be told to wait for just those replicas that were
+    the first to have all that this database had when it was promoted.
+    """
+    own, view = require_lease(clients, action.term), clients.consul.view()
+    if view.record is not None and view.record.leader == clients.me:
+        raise Stale("this leader is on record already")
+    caught_up = clients.postgres.first_caught_up(action.members, clients.config.timing.catch_up_timeout_s)
+    clients.postgres.set_standbys(SyncSetting(1, caught_up))
+    record = SyncRecord(action.term, clients.me, 1, caught_up)
+    clients.consul.write_record(own, record)
+    return Done(_in_words(record))
+
+
+def write_record(clients: Clients, action: WriteRecord) -> Outcome:
+    """Write the record at once; Consul refuses it when the lease is gone."""
+    own = require_lease(clients, action.record.term)
+    require_record(clients, action.before)
+    clients.consul.write_record(own, action.record)
+    return Done(_in_words(action.record))
+
+
+def confirm_record(clients: Clients, action: ConfirmRecord) -> Outcome:
+    """Write a stronger record, once what it claims holds for everything acknowledged so far."""
+    own, record = require_lease(clients, action.record.term), action.record
+    setting = SyncSetting(record.k, record.members)
+    if clients.postgres.read().setting != setting:
+        raise Unfinished("PostgreSQL's setting is not the record's yet")
+    # Another one may be on disk, left by an action that was killed, and would come into force some day.
+    clients.postgres.set_standbys(setting)
+    clients.postgres.wait_caught_up(record.members, clients.config.timing.catch_up_timeout_s)
+    clients.consul.write_record(own, record)
+    return Done(_in_words(record))
+
+
+def _in_words(record: SyncRecord) -> str:
+    if record.k == 0:
+        return "nobody: the leader is alone" if record.mode == "quorum" else "nobody: asynchronous"
+    return f"{record.k} of {', '.join(sorted(record.members))}"
+
+
+def hand_over(clients: Clients, action: HandOver) -> Outcome:
+    """Drain, let the target catch up, stop cleanly, name the target and release, all or nothing."""
+    own = require_lease(clients, action.term)
+    clients.consul.put_switchover(own, Switchover(action.term, action.target))
+    if clients.postgres.read().role is Role.PRIMARY:
+        _drain(clients, action)
+        clients.postgres.stop("fast")
+    try:
+        released_at = replace(clients.postgres.shutdown_position(), term=action.term)
+    except DatabaseUnavailable:
+        # It was not stopped in good order: nobody can be promised that this is all. Lead on.
+        clients.consul.clear_switchover(action.term)
+        raise
+    clients.consul.hand_over(own, Switchover(action.term, action.target, released_at))
+    journal.tell(clients, action.term, "handed_over", f"{clients.me} handed over to {action.target}")
+    return Done(f"{action.target} has everything up to {released_at}")
+
+
+def _drain(clients: Clients, action: HandOver) -> None:
+    """Refuse writes until the target has them all; if that takes too long, go back to leading."""
+    clients.postgres.set_read_only(read_only=True)
+    try:
+        clients.postgres.wait_caught_up([action.target], clients.config.timing.catch_up_timeout_s)
+    except Unfinished:
+        clients.consul.clear_switchover(action.term)
+        clients.postgres.set_read_only(read_only=False)
+        journal.tell(clients, action.term, "switchover_failed", f"{action.target} did not catch up in time")
+        raise
+
+
+def end_switchover(clients: Clients, action: EndSwitchover) -> Outcome:
+    """Forget the switchover of ``action.term``."""
+    clients.consul.clear_switchover(action.term)
+    return Done(action.reason)

@@ -1,0 +1,208 @@
+"""Act on the database: fence, revive, promote, open, follow."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as NotInTime
+
+from orchestrator.act.lease import require_lease, require_record
+from orchestrator.clients import Clients, ssh_files
+from orchestrator.clients.postgres import Upstream
+from orchestrator.model.action import (
+    AlreadyDone,
+    Done,
+    Fence,
+    Follow,
+    KeepSlots,
+    OpenWrites,
+    Outcome,
+    Promote,
+    Revive,
+    SetStandbys,
+    StartPrimary,
+    StopEverything,
+)
+from orchestrator.model.errors import Diverged, StaleRound, StaleTerm, Unfinished
+from orchestrator.model.lsn import shares_history, was_led
+from orchestrator.model.snapshot import MembershipState, Role
+from orchestrator.record import attempts, journal, membership, promises
+
+
+def fence(clients: Clients, action: Fence) -> Outcome:
+    """Stop the database the fast and certain way."""
+    return Done(action.reason) if clients.postgres.kill() else AlreadyDone("no database runs here")
+
+
+def revive(clients: Clients, _: Revive) -> Outcome:
+    """Start the database as a standby of nobody."""
+    if clients.postgres.read().role is not Role.STOPPED:
+        return AlreadyDone("the database runs")
+    clients.postgres.detach(clients.config.timing.detach_timeout_s)
+    clients.postgres.start(standby=True)
+    return Done()
+
+
+def promote(clients: Clients, action: Promote) -> Outcome:
+    """Become the primary. Nothing is acknowledged before the sync record of the term is written.
+
+    The old leader's force fence runs beside the preparation and is waited for no longer than its limit:
+    it spares the old leader's clients a wait, safety does not depend on it.
+    """
+    require_lease(clients, action.term)
+    role = clients.postgres.read().role
+    if role is Role.PRIMARY:
+        return AlreadyDone("the database is the primary")
+    with ThreadPoolExecutor(1) as pool:
+        forced = pool.submit(_fence_by_force, clients, action)
+        if role is Role.STOPPED:
+            clients.postgres.start(standby=True)
+        clients.postgres.prepare_promotion(action.setting)
+        fenced = _result_in_time(forced, clients.config.timing.fence_timeout_s)
+    require_lease(clients, action.term)
+    clients.postgres.promote(clients.config.timing.promote_timeout_s)
+    journal.tell(clients, action.term, "promoted", f"the database of {clients.me} was promoted")
+    return Done(f"old leader {'fenced' if fenced else 'not reached'}" if action.old_leader else "")
+
+
+def _fence_by_force(clients: Clients, action: Promote) -> bool:
+    old = clients.consul.view().members.get(action.old_leader or "")
+    if old is None:
+        return False
+    return clients.peers.fence(old, action.term, clients.config.timing.fence_timeout_s)
+
+
+def _result_in_time(forced: Future[bool], timeout_s: float) -> bool:
+    try:
+        return forced.result(timeout_s)
+    except NotInTime:
+        return False
+
+
+def start_primary(clients: Clients, action: StartPrimary) -> Outcome:
+    """Start the database on its own timeline, which nobody has left in this term."""
+    if action.term is not None:
+        require_lease(clients, action.term)
+    elif membership.read(clients.config.paths.membership_file).state is not MembershipState.ALONE:
+        raise StaleTerm("decided while this manager was alone, which it is no more")
+    if clients.postgres.read().role is not Role.STOPPED:
+        return AlreadyDone("the database runs")
+    clients.postgres.start(standby=False)
+    return Done()
+
+
+def set_standbys(clients: Clients, action: SetStandbys) -> Outcome:
+    """Change whom PostgreSQL waits for; returns when that is in force."""
+    require_lease(clients, action.term)
+    require_record(clients, action.record)
+    clients.postgres.set_standbys(action.setting)
+    return Done(f"{action.setting.k} of {', '.join(sorted(action.setting.members)) or 'nobody'}")
+
+
+def open_writes(clients: Clients, action: OpenWrites) -> Outcome:
+    """Let writes in: from now on this leader acknowledges.
+
+    Raises ``Unfinished`` while a step into office is missing.
+    """
+    require_lease(clients, action.term)
+    view, database = clients.consul.view(), clients.postgres.read()
+    if view.announcement is None or view.announcement.term != action.term:
+        raise Unfinished("this leader is not announced yet")
+    record = view.record
+    if record is None or (record.term, record.leader) != (action.term, clients.me):
+        raise Unfinished("the first sync record of the term is not written yet")
+    if database.role is not Role.PRIMARY or not database.setting.implies(record):
+        raise Unfinished("PostgreSQL does not do yet what the sync record claims")
+    clients.postgres.set_read_only(read_only=False)
+    journal.tell(clients, action.term, "serving", f"{clients.me} accepts writes")
+    return Done()
+
+
+def keep_slots(clients: Clients, action: KeepSlots) -> Outcome:
+    """Have a slot for each node, and let exactly these nodes in: to replicate, and to fence."""
+    members = clients.consul.view().members.values()
+    ssh_files.authorise(clients.config, [member for member in members if member.name in action.nodes])
+    clients.postgres.write_config(clients.me, action.nodes | {clients.me})
+    clients.postgres.keep_slots(action.nodes)
+    return Done(", ".join(sorted(action.nodes)) or "none")
+
+
+def follow(clients: Clients, action: Follow) -> Outcome:
+    """Become a standby of the announced leader: stream, else rewind, else rebuild.
+
+    Whatever the database was, it is first a detached standby that has replayed all it has; then its
+    position shows whether its history is the leader's.
+    """
+    _require_fresh(clients, action)
+    upstream = Upstream(action.leader, action.host_ip, action.port)
+    tries = attempts.count(clients.config, action.term)
+    if tries > MOST_TRIES:
+        # It need not even start: a rewind that was cut short leaves something that never will.
+        how = _rebuild(clients, upstream, rewindable=False)
+    else:
+        how = _mend(clients, action, upstream)
+    if not clients.postgres.wait_receiving(clients.config.timing.receiver_grace_s):
+        raise Unfinished(f"{action.leader} is not streaming to this node yet (try {tries})")
+    attempts.forget(clients.config)
+    journal.tell(clients, action.term, "following", f"{clients.me} follows {action.leader}: {how}")
+    return Done(how)
+
+
+def _mend(clients: Clients, action: Follow, upstream: Upstream) -> str:
+    try:
+        _become_detached_standby(clients)
+        position = clients.postgres.final_position()
+    except Diverged:
+        return _rebuild(clients, upstream, rewindable=True)
+    if not was_led(position, action.terms):
+        return _rebuild(clients, upstream, rewindable=False)
+    if not shares_history(position, action.timeline, action.forks):
+        return _rebuild(clients, upstream, rewindable=True)
+    clients.postgres.set_upstream(upstream)
+    return f"streaming from {position}"
+
+
+MOST_TRIES = 3
+"""After so many vain tries to stream, the log that is needed is gone: only a base backup helps."""
+
+
+def _require_fresh(clients: Clients, action: Follow) -> None:
+    promised = promises.read(clients.config.paths.promise_file).round
+    if promised >= action.seen_at:
+        raise StaleRound(f"seen at {action.seen_at}, but this node has promised in round {promised}")
+    lease = clients.consul.read_lease()
+    if lease.free or lease.term != action.term:
+        raise StaleTerm(f"decided in term {action.term}, but the lease is {lease}")
+
+
+def _become_detached_standby(clients: Clients) -> None:
+    role = clients.postgres.read().role
+    if role is Role.PRIMARY:
+        clients.postgres.stop("fast")
+    elif role is Role.UNREACHABLE:
+        clients.postgres.stop("immediate")
+    clients.postgres.detach(clients.config.timing.detach_timeout_s)
+    if role is not Role.STANDBY:
+        clients.postgres.start(standby=True)
+
+
+def _rebuild(clients: Clients, upstream: Upstream, *, rewindable: bool) -> str:
+    clients.postgres.stop("fast")
+    how = "rewound"
+    try:
+        if rewindable:
+            clients.postgres.rewind(upstream)
+    except Diverged:
+        rewindable = False
+    if not rewindable:
+        clients.postgres.base_backup(upstream)
+        how = "rebuilt from a base backup"
+    clients.postgres.set_upstream(upstream)
+    clients.postgres.start(standby=True)
+    return how
+
+
+def stop_everything(clients: Clients, _: StopEverything) -> Outcome:
+    """Take a removed node out of service; what it has stays on its disk."""
+    for name in ("broker", "postgresql"):
+        clients.services.stop(name)
+    return Done()
