@@ -48,7 +48,12 @@ class Bed:
             record = json.loads((root / RECORD).read_text())
         except FileNotFoundError:
             return None
-        return cls(root, record["names"], settings=record["settings"], subnet=record["subnet"])
+        bed = cls(root, (), settings=record["settings"], subnet=record["subnet"])
+        # Where the data lies was decided when the bed was made, and by modes that may have changed since.
+        bed.home, bed.run = Path(record["data"]), Path(record["run"])
+        for name in record["names"]:
+            bed._new_node(name)
+        return bed
 
     def __enter__(self) -> Self:
         try:
@@ -69,9 +74,10 @@ class Bed:
 
     def install(self) -> None:
         """Make every node, complete and ready to be started."""
-        for folder in (self.root, self.home, self.run):
-            make_private(folder)
+        make_private(self.root)
         self._record()
+        for folder in (self.home, self.run):
+            make_private(folder)
         with ThreadPoolExecutor(AT_ONCE) as pool:
             list(pool.map(lambda node: node.install(self.settings), self.nodes))
 
@@ -104,5 +110,6 @@ class Bed:
     def _record(self) -> None:
         # Written before the first process is started: what is not on file could not be taken down.
         names = [node.name for node in self.nodes]
-        record = {"names": names, "subnet": self.subnet, "data": str(self.home), "settings": self.settings}
+        folders = {"data": str(self.home), "run": str(self.run)}
+        record = {"names": names, "subnet": self.subnet, **folders, "settings": self.settings}
         write_atomically(self.root / RECORD, json.dumps(record, indent=2) + "\n")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
 import shutil
 import signal
@@ -83,7 +82,8 @@ def _clear_way(root: Path, teller: Teller) -> None:
 
 def _start(managers: Cluster, teller: Teller) -> None:
     bed = managers.bed
-    teller.title(f"{len(bed.nodes)} managers on {bed.subnet}.1 and up")
+    first, last = bed.nodes[0], bed.nodes[-1]
+    teller.title(f"{len(bed.nodes)} managers, {first.name} to {last.name}, on {first.host_ip} and up")
     if bed.home != bed.root:
         teller.say(f"  [dim]PostgreSQL's user cannot reach {bed.root}; the data lies in {bed.home}[/]")
     with teller.step("They are installed"):
@@ -136,11 +136,20 @@ def _remove_all_but_logs(root: Path) -> None:
             path.unlink()
 
 
+def _command_line() -> str:
+    """How a user runs ``cfy`` from where he is."""
+    script = Path(sys.executable).with_name("cfy")
+    if not script.exists():
+        return f"{shlex.quote(sys.executable)} -m cli.cfy"
+    near = script.is_relative_to(Path.cwd())
+    return shlex.quote(str(script.relative_to(Path.cwd()) if near else script))
+
+
 def _say_what_next(managers: Cluster, cfy: Cfy, teller: Teller, *, clustered: bool) -> None:
     teller.title("It is left running. What to try next")
     nodes = managers.bed.nodes
     replica = next((node for node in nodes if clustered and node is not managers.leader()), nodes[0])
-    program = shlex.quote(os.path.relpath(Path(sys.executable).with_name("cfy")))
+    program = _command_line()
     lines = [f"export CFY_HOME={shlex.quote(str(cfy.home))}"]
     if clustered:
         lines += [
