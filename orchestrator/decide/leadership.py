@@ -77,13 +77,18 @@ def next_master(view: ClusterView) -> Report | None:
     if floor is None:
         # The old leader itself may go on. Nobody else may: it is still the primary, and may acknowledge more.
         own = _of(view.record.leader, reports)
-        return own if own is not None and own.primary and own.eligible else None
-    candidates = [report for report in reports if report.eligible and report.position >= floor]
+        return own if own is not None and own.primary and _is_candidate(own, view) else None
+    candidates = [report for report in reports if report.position >= floor and _is_candidate(report, view)]
     return max(
         candidates,
         key=lambda report: (report.position, report.primary, report.priority, report.node),
         default=None,
     )
+
+
+def _is_candidate(report: Report, view: ClusterView) -> bool:
+    """Whether who reported is well, and still there: a node may report, and die before it takes the lease."""
+    return report.eligible and "heartbeat" in view.health.get(report.node, frozenset())
 
 
 def is_eligible(snapshot: Snapshot, spec: Spec) -> bool:

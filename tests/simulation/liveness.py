@@ -14,9 +14,32 @@ MENDED_WITHIN_S = 60.0
 
 
 def mend_and_wait(cluster: SimCluster) -> None:
-    """End all trouble, and wait for a leader that serves, replicas that follow, and a record of full strength."""
+    """End all trouble, and wait for a leader that serves, replicas that follow, and a record of full strength.
+
+    Then the leader is lost for good, in the middle of a blip perhaps, and the others must do without it.
+    """
     if cluster.faults is not None:
         cluster.faults.end()
+    _wait_until_mended(cluster)
+    if len(cluster.consul.members) >= 3:
+        _lose_the_leader(cluster)
+        _wait_until_mended(cluster)
+
+
+def _lose_the_leader(cluster: SimCluster) -> None:
+    consul, random = cluster.consul, cluster.pace.random
+    leader = cluster.machines[consul.lease.holder or ""]
+    if random.random() < 0.5 and consul.lease.session is not None:
+        consul.end_session(consul.lease.session, "for no good reason")
+        for _ in range(random.randint(0, 120)):
+            cluster.schedule.run_one()
+            cluster.invariants.check()
+    random.choice((leader.crash, leader.kill_programs, leader.freeze))()
+    cluster.tell(leader.name, "is lost for good")
+    leader.lost = True
+
+
+def _wait_until_mended(cluster: SimCluster) -> None:
     until_s = cluster.schedule.now_s + MENDED_WITHIN_S
     missing = "?"
     while missing and cluster.schedule.run_one(until_s):
@@ -35,10 +58,13 @@ def what_is_missing(cluster: SimCluster) -> str:
         return "nobody leads"
     if not leader.serves:
         return f"{leader.name} leads and does not serve"
+    if leader.lost:
+        return f"{leader.name} leads, which is lost"
     record, others = consul.record, set(consul.members) - {leader.name}
+    others -= {name for name in others if cluster.machines[name].lost}
     if record is None or record.leader != leader.name or record.term != consul.lease.term:
         return "the sync record is not the leader's"
-    if record.members != others or record.k != len(consul.members) // 2:
+    if record.members != others or record.k != min(len(consul.members) // 2, len(others)):
         return f"the sync record has only {record.k} of {sorted(record.members)}"
     for name in sorted(others):
         server = cluster.machines[name].database.server

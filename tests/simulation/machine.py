@@ -98,7 +98,7 @@ class SimPeers:
 
 
 class Machine:
-    """One node. ``up``: it has power. ``cut``: no message gets in or out. ``slow``: it receives, but nothing new."""
+    """One node. ``up``: it has power. ``lost``: for good. ``cut``: no message gets in or out. ``slow``: it receives, but nothing new."""
 
     def __init__(self, cluster: SimCluster, name: str, disk: Disk) -> None:
         self.cluster, self.name = cluster, name
@@ -111,7 +111,7 @@ class Machine:
         self.worker = Program(cluster.schedule, self._work_for_ever)
         self.guard = Actor(cluster.schedule, self._guard)
         self.watcher = Actor(cluster.schedule, self._watch)
-        self.guard_runs = False
+        self.guard_runs = self.lost = False
         self.plan: Plan | None = None
         self.actions_done = 0
         self.config = self._configure()
