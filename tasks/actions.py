@@ -15,7 +15,7 @@ from orchestrator.model import action as actions
 from orchestrator.model.action import Action
 from orchestrator.model.errors import ClusterError
 from orchestrator.record import journal
-from tasks.app import CLUSTER, app, config
+from tasks.app import app, config
 from tasks.exclusive import exclusively
 from tasks.node import current_node
 
@@ -56,7 +56,7 @@ TASKS: Mapping[type[Action], tuple[str, int]] = {
 def _register(kind: type[Action], name: str, time_limit_s: int) -> Task:
     adapter: TypeAdapter[Action] = TypeAdapter(kind)
 
-    @app.task(name=name, queue=CLUSTER, time_limit=time_limit_s, expires=EXPIRES_S, ignore_result=True)
+    @app.task(name=name, time_limit=time_limit_s, expires=EXPIRES_S, ignore_result=True)
     def task(fields: Mapping[str, Any]) -> None:
         _perform(adapter.validate_python(fields))
 

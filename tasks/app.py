@@ -11,13 +11,19 @@ from logging.handlers import WatchedFileHandler
 
 from celery import Celery
 from celery.signals import setup_logging
-from kombu import Queue
+from kombu.entity import Queue
 
 from orchestrator.config import NodeConfig, config_file, load
 from orchestrator.model.errors import ConfigurationError
 from tasks.schedule import beat_schedule
 
 HEALTH, CLUSTER, FILES = "health", "cluster", "files"
+
+QUESTIONS = ("begin", "status", "plan", "pause", "resume", "history")
+"""Tasks of ``formation`` that are answered at once, whatever work is being done."""
+
+ROUTES = {"tick": {"queue": HEALTH}, **{f"formation.{name}": {"queue": HEALTH} for name in QUESTIONS}}
+"""All other tasks are work, and wait for each other in the queue of actions."""
 
 
 def _configuration() -> NodeConfig:
@@ -45,6 +51,7 @@ app.conf.update(
         "socket_connect_timeout": 2,
     },
     task_queues=[Queue(HEALTH), Queue(CLUSTER), Queue(FILES)],
+    task_routes=ROUTES,
     task_default_queue=CLUSTER,
     task_create_missing_queues=False,
     task_acks_late=True,

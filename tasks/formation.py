@@ -28,7 +28,7 @@ from orchestrator.model.errors import ClusterError, ConsulUnavailable
 from orchestrator.model.snapshot import MembershipState
 from orchestrator.record import lease_file, membership
 from tasks.actions import ACTIONS_LOCK
-from tasks.app import CLUSTER, HEALTH, app, config
+from tasks.app import CLUSTER, app, config
 from tasks.exclusive import exclusively
 from tasks.node import current_node
 
@@ -39,8 +39,8 @@ PATIENCE = 15
 
 # A join lasts longer than the broker waits for an acknowledgement. One that was interrupted is not repeated
 # by itself: whoever asked for it is told, and asks again.
-LASTING = {"queue": CLUSTER, "time_limit": LONG_S, "acks_late": False, "throws": (ClusterError, OSError)}
-QUICK = {"queue": HEALTH, "time_limit": SHORT_S, "throws": (ClusterError,)}
+LASTING = {"time_limit": LONG_S, "acks_late": False, "throws": (ClusterError, OSError)}
+QUICK = {"time_limit": SHORT_S, "throws": (ClusterError,)}
 
 
 @app.task(name="formation.begin", **QUICK)

@@ -9,7 +9,7 @@ from orchestrator.decide.situation import Situation
 from orchestrator.model.action import Plan
 from orchestrator.model.snapshot import MembershipState
 from tasks.actions import ACTIONS_LOCK, actions_done, signature_of
-from tasks.app import CLUSTER, HEALTH, app
+from tasks.app import CLUSTER, app
 from tasks.exclusive import exclusively
 from tasks.formation import stop_being_member
 from tasks.node import current_node
@@ -17,7 +17,7 @@ from tasks.node import current_node
 TICK_TIME_LIMIT_S = 15
 
 
-@app.task(name="tick", queue=HEALTH, time_limit=TICK_TIME_LIMIT_S, ignore_result=True, expires=2)
+@app.task(name="tick", time_limit=TICK_TIME_LIMIT_S, ignore_result=True, expires=2)
 def tick() -> None:
     """Observe, decide, record; then hand the plan to the queue of actions."""
     app.backend.client.delete(WAKING)

@@ -20,8 +20,12 @@ ACTIONS = get_args(Action)
 def test_every_action_has_an_effect_and_a_task(kind):
     assert kind in PERFORMERS
     name, limit_s = TASKS[kind]
-    assert app.tasks[name].queue == "cluster"
+    assert app.amqp.router.route({}, name)["queue"].name == "cluster"
     assert app.tasks[name].time_limit == limit_s
+
+
+def test_a_tick_never_waits_behind_work():
+    assert app.amqp.router.route({}, "tick")["queue"].name == "health"
 
 
 def test_nothing_else_has_a_task():
