@@ -7,7 +7,6 @@ import shlex
 import subprocess
 import sys
 import threading
-from pathlib import Path
 
 from demo.cluster import Cluster
 from demo.node import Node
@@ -92,8 +91,3 @@ def form(cluster: Cluster, cfy: Cfy, timeout_s: float = 60.0) -> Node:
     for node in others:
         cfy.join_cluster(node, first)
     return cluster.wait_until_whole(timeout_s)
-
-
-def location(home: Path) -> str:
-    """How a user turns to the profiles of the demo."""
-    return f"export CFY_HOME={shlex.quote(str(home))}"

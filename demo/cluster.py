@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import requests
@@ -49,7 +50,7 @@ class Cluster:
         )
 
     @property
-    def ca_file(self) -> Any:
+    def ca_file(self) -> Path:
         """The certificates of all the authorities that the managers have had."""
         return self.bed.root / "ca.pem"
 

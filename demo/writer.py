@@ -76,12 +76,20 @@ class Writer:
 
     Each attempt has a name of its own, so that a write that nobody confirmed cannot be taken for one that
     somebody did. An ``access`` with one address writes to that member only.
+    ``interval_s``: between two writes; ``retry_s``: after one that nobody confirmed.
     """
 
-    def __init__(self, access: Access, *, interval_s: float = 0.02, read_timeout_s: float = 1.0) -> None:
+    def __init__(
+        self,
+        access: Access,
+        *,
+        interval_s: float = 0.02,
+        retry_s: float = PAUSE_S,
+        read_timeout_s: float = 1.0,
+    ) -> None:
         self.journal = Journal()
         self._client = Client(access, read_timeout_s=read_timeout_s)
-        self._interval_s = interval_s
+        self._interval_s, self._retry_s = interval_s, retry_s
         self._prefix = f"write-{uuid.uuid4().hex[:8]}"
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
@@ -118,7 +126,8 @@ class Writer:
         number = 0
         while not self._ending.is_set():
             number += 1
-            self._ending.wait(self._interval_s if self._write(f"{self._prefix}-{number:06d}") else PAUSE_S)
+            written = self._write(f"{self._prefix}-{number:06d}")
+            self._ending.wait(self._interval_s if written else self._retry_s)
 
     def _write(self, name: str) -> bool:
         asked_s = time.monotonic()
