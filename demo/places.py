@@ -65,9 +65,16 @@ def make_private(folder: Path) -> None:
 
 
 def remove_tree(folder: Path) -> None:
-    """Remove a folder and all that is in it; nothing happens when there is none."""
-    if folder.exists():
-        shutil.rmtree(folder)
+    """Remove a folder and all that is in it; nothing happens when there is none.
+
+    A process that was killed a moment ago may still have unlinked something of its own; that is no reason
+    to leave the rest.
+    """
+    while folder.exists():
+        try:
+            shutil.rmtree(folder)
+        except FileNotFoundError:
+            continue
 
 
 def free_subnet(root: Path, hosts: int, ports: Ports = PORTS) -> str:
