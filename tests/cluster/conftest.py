@@ -1,0 +1,53 @@
+"""What every story gets: a whole cluster of three, clients that write, and the logs if it fails."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from demo.cluster import Cluster
+from tests.cluster.house import House
+from tests.cluster.traffic import Traffic
+
+
+@pytest.fixture(scope="module")
+def formed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """A cluster of three for the stories of one module."""
+    house = House(tmp_path_factory.mktemp("cluster"))
+    try:
+        house.build()
+        yield house
+    finally:
+        house.destroy()
+
+
+@pytest.fixture
+def house(formed: House) -> House:
+    """The same, and well, whatever the story before has left."""
+    formed.make_whole()
+    return formed
+
+
+@pytest.fixture
+def cluster(house: House) -> Cluster:
+    """The managers of the house."""
+    return house.cluster
+
+
+@pytest.fixture
+def traffic(cluster: Cluster) -> Iterator[Traffic]:
+    """Clients that write through the cluster for the whole length of the story."""
+    with Traffic(cluster) as traffic:
+        traffic.flows()
+        yield traffic
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item):
+    """A story that fails shows what each node did last."""
+    report = yield
+    house = getattr(item, "funcargs", {}).get("formed")
+    if report.failed and house is not None:
+        report.sections += [(f"cluster log of {name}", text) for name, text in house.logs()]
+    return report
