@@ -38,7 +38,11 @@ TIMING = Timing(
 
 
 class SimCluster:
-    """``lost_calls`` and ``stale_reads``: the chances that a call to Consul goes wrong in this way."""
+    """``lost_calls`` and ``stale_reads``: the chances that a call to Consul goes wrong in this way.
+
+    ``laziness``: the chance that a process of PostgreSQL does not read a new setting yet.
+    ``slots_tell_incarnations``: see ``Replication._connect``.
+    """
 
     def __init__(self, size: int, seed: int | None) -> None:
         self.schedule = Schedule()
@@ -46,7 +50,8 @@ class SimCluster:
         self.pace = Pace(seed)
         self.timing = TIMING
         self.ttl_s = TIMING.heartbeat_ttl_s
-        self.lost_calls = self.stale_reads = 0.0
+        self.lost_calls = self.stale_reads = self.laziness = 0.0
+        self.slots_tell_incarnations = True
         self.story: deque[tuple[float, str, object]] = deque(maxlen=400)
         self.earlier_views: deque[ClusterView] = deque(maxlen=12)
         self.machines: dict[str, Machine] = {}

@@ -14,6 +14,7 @@ from tests.simulation.wal import Record, Wal, forks_of, position_of
 @dataclass
 class Disk:
     """What survives a crash. ``broken``: a rewind was cut short, and the server cannot start from this.
+    ``incarnation``: how often this data was replaced; ``upstream_incarnation``: the upstream's, when it was set.
     ``clean``: the server was shut down in good order.
 
     ``known_timeline``: the newest one whose history file is here, whether this database is on it or not.
@@ -24,6 +25,8 @@ class Disk:
     upstream: str | None = None
     setting: SyncSetting = SyncSetting()
     read_only: bool = False
+    upstream_incarnation: int = 0
+    incarnation: int = 0
     slots: frozenset[str] = frozenset()
     known_timeline: int = 1
     clean: bool = False

@@ -49,6 +49,7 @@ class Faults:
         self._climate.append(self._chances[-1][0] * random.choice((1, 1, 2)))
         cluster.lost_calls = random.choice((0.0, 0.0, 0.02))
         cluster.stale_reads = random.choice((0.0, 0.0, 0.1))
+        cluster.laziness = random.choice((0.0, 0.0, 0.9))
         self._every_s = random.choice(((0.05, 0.6), (0.2, 2.0), (0.5, 4.0)))
 
     def begin(self) -> None:
@@ -63,7 +64,7 @@ class Faults:
         cluster.consul.paused = False
         cluster.consul.touch()
         for machine in cluster.machines.values():
-            _heal(machine)
+            heal(machine)
         cluster.tell("world", "everything is mended")
 
     @property
@@ -165,12 +166,14 @@ class Faults:
         return None
 
     def _remove(self, machine: Machine) -> str | None:
-        """A leader takes a node off, unless one that was taken off before is still on record."""
+        """A leader in office takes a node off, unless one that was taken off before is still on record."""
         consul = self._cluster.consul
+        leader = self._cluster.machines.get(consul.lease.holder or "")
         leftover = consul.record is not None and not consul.record.members <= set(consul.members)
         if (
-            consul.lease.free
-            or consul.lease.holder == machine.name
+            leader is None
+            or leader is machine
+            or not leader.serves
             or len(consul.members) < 3
             or leftover
             or not self._cluster.has_majority()
@@ -192,11 +195,11 @@ class Faults:
     def _mend(self, machine: Machine) -> str | None:
         if self._cluster.consul.paused:
             return self._pause(machine)
-        _heal(machine)
+        heal(machine)
         return None
 
 
-def _heal(machine: Machine) -> None:
+def heal(machine: Machine) -> None:
     if machine.frozen or machine.cut or not machine.up:
         machine.cluster.tell(machine.name, "is well again")
     machine.cut = machine.slow = machine.database.sick = False

@@ -30,13 +30,13 @@ class Outcome:
     story: str = ""
 
 
-def run_history(seed: int, steps: int = STEPS, *, mends: bool = True) -> Outcome:
+def run_history(seed: int, steps: int = STEPS, *, mends: bool = True, stale_reads: float = 0.0) -> Outcome:
     """Live through one history; with ``mends`` the cluster must also recover at its end."""
     size = random.Random(seed).choice(SIZES)
     with world(size, seed) as cluster:
         violation = None
         try:
-            _trouble(cluster, steps)
+            _trouble(cluster, steps, stale_reads)
             if mends:
                 mend_and_wait(cluster)
         except Violation as found:
@@ -51,8 +51,9 @@ def run_history(seed: int, steps: int = STEPS, *, mends: bool = True) -> Outcome
         )
 
 
-def _trouble(cluster: SimCluster, steps: int) -> None:
+def _trouble(cluster: SimCluster, steps: int, stale_reads: float) -> None:
     cluster.faults = Faults(cluster)
+    cluster.stale_reads = max(cluster.stale_reads, stale_reads)
     cluster.faults.begin()
     while cluster.schedule.steps < steps and cluster.schedule.run_one():
         cluster.invariants.check()

@@ -66,6 +66,9 @@ def what_is_missing(cluster: SimCluster) -> str:
         return "the sync record is not the leader's"
     if record.members != others or record.k != min(len(consul.members) // 2, len(others)):
         return f"the sync record has only {record.k} of {sorted(record.members)}"
+    server = leader.database.server
+    if server is None or (server.in_force.k, server.in_force.members) != (record.k, record.members):
+        return f"{leader.name} does not wait for {record.k} of {sorted(record.members)}"
     for name in sorted(others):
         server = cluster.machines[name].database.server
         if server is None or server.receiver is None or server.receiver.sender is not leader.database.server:

@@ -114,6 +114,7 @@ class Machine:
         self.guard_runs = self.lost = False
         self.plan: Plan | None = None
         self.actions_done = 0
+        self.orphans: list[Program] = []
         self.config = self._configure()
         self.clients = self._connect()
 
@@ -166,6 +167,7 @@ class Machine:
         return (
             state is not None
             and state.leads(self.cluster.schedule.now_s)
+            and not self.frozen
             and server is not None
             and server.primary
             and not server.read_only
@@ -256,8 +258,8 @@ class Machine:
 
     def kill_programs(self) -> None:
         """kill -9 of everything but Consul."""
-        self.ticker.kill()
-        self.worker.kill()
+        for program in (self.ticker, self.worker, *self.orphans):
+            program.kill()
         self.guard.stop()
         self.guard_runs = False
         self.watcher.stop()
@@ -291,7 +293,7 @@ class Machine:
     def thaw(self) -> None:
         """SIGCONT of everything: each part goes on where it was, whatever has happened meanwhile."""
         self.frozen = self.database.frozen = False
-        for actor in self._parts(()):
+        for actor in [*self._parts(()), *(orphan.actor for orphan in self.orphans)]:
             actor.thaw()
         self.database_changed()
 

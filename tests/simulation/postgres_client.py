@@ -140,7 +140,8 @@ class SimPostgresClient:
 
     def set_upstream(self, upstream: Upstream) -> None:
         self._work()
-        self._database.disk.upstream = upstream.name
+        disk, source = self._database.disk, self._cluster.machines[upstream.name].database.disk
+        disk.upstream, disk.upstream_incarnation = upstream.name, source.incarnation
         self._work()
         self._database.reload()
 
@@ -268,6 +269,7 @@ class SimPostgresClient:
             mine,
             wal=list(source.disk.wal),
             known_timeline=max(mine.known_timeline, source.disk.known_timeline),
+            incarnation=mine.incarnation + 1,
             broken=False,
         )
         self._cluster.invariants.log_replaced(self._machine.name)

@@ -61,7 +61,7 @@ def state(cluster: SimCluster) -> list[str]:
     holder = f"held by {lease.holder}" if lease.session else "free"
     record = _short(consul.record) if consul.record else "none"
     told = [
-        f"lease: {holder}, term {lease.term}, index {lease.modified}; record: {record}"
+        f"lease: {holder}, term {lease.term}; record: {record}"
         + ("; paused" if consul.paused else "")
     ]
     return [*told, *(_machine(cluster, name) for name in cluster.machines)]
@@ -85,6 +85,20 @@ def _machine(cluster: SimCluster, name: str) -> str:
     words.append(" ".join(_troubles(machine)))
     words.append("serves" if machine.serves else "")
     return " ".join(word for word in words if word)
+
+
+def standing(cluster: SimCluster) -> list[str]:
+    """How everything stands, without positions: those depend on how fast somebody writes."""
+    told = []
+    for line in state(cluster):
+        words = line.split()
+        told.append(" ".join(_without_lsn(word) for word in words if word != "at"))
+    return told
+
+
+def _without_lsn(word: str) -> str:
+    timeline, at, _ = word.partition("@")
+    return f"(timeline {timeline})" if at else word
 
 
 def _troubles(machine: object) -> list[str]:
