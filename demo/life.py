@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import shlex
 import shutil
@@ -23,33 +24,41 @@ from demo.teller import Teller
 from orchestrator.clients.files import write_atomically
 from orchestrator.model.errors import Conflict
 
-LOGS = "logs"
+LOGS, LOCK = "logs", "lock"
+OURS = (LOGS, LOCK, "cfy", "demo.json", "ca.pem", "admin_password", "bed.json")
 
 
 def up(root: Path, count: int, *, cluster: bool, failover: bool, teller: Teller) -> None:
     """Bring the demo up as far as asked for. Raises ``Conflict`` when it is up, and ``ClusterError``."""
-    _clear_way(root, teller)
-    bed = Bed(root, [f"n{number}" for number in range(1, count + 1)])
-    managers = Cluster(bed)
+    make_private(root)
+    with _alone(root):
+        _clear_way(root, teller)
+        managers = Cluster(Bed(root, [f"n{number}" for number in range(1, count + 1)]))
+        _up(managers, cluster=cluster, failover=failover and count > 1, teller=teller)
+
+
+def _up(managers: Cluster, *, cluster: bool, failover: bool, teller: Teller) -> None:
     cfy = Cfy(managers, teller)
-    with _all_or_nothing(bed, teller):
+    with _all_or_nothing(managers.bed, teller):
         _start(managers, teller)
         if cluster:
             tell_formation(managers, cfy, teller)
-        if cluster and failover and count > 1:
+        if cluster and failover:
             tell_failover(managers, cfy, teller)
     _say_what_next(managers, cfy, teller, clustered=cluster)
 
 
 def down(root: Path, teller: Teller) -> None:
-    """End everything, and remove ``root``."""
-    bed = Bed.load(root)
-    if bed is not None:
-        with teller.step("Everything is ended and removed"):
-            bed.destroy()
-    elif not root.exists():
+    """End everything, and remove ``root``. Raises ``Conflict`` while somebody else brings it up."""
+    if not root.exists():
         teller.say("The demo is not running.")
-    remove_tree(root)
+        return
+    with _alone(root):
+        bed = Bed.load(root)
+        if bed is not None:
+            with teller.step("Everything is ended and removed"):
+                bed.destroy()
+        _tidy(root)
 
 
 def status(root: Path, teller: Teller) -> bool:
@@ -66,10 +75,22 @@ def status(root: Path, teller: Teller) -> bool:
     return all(node.running() for node in bed)
 
 
+@contextmanager
+def _alone(root: Path) -> Iterator[None]:
+    """Keep others from bringing the demo up or down meanwhile. Raises ``Conflict`` when somebody does."""
+    with (root / LOCK).open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            message = "The demo is being brought up or down by another process; end that one, or wait for it."
+            raise Conflict(message) from None
+        yield
+
+
 def _clear_way(root: Path, teller: Teller) -> None:
     bed = Bed.load(root)
     if bed is None:
-        remove_tree(root / LOGS)
+        _tidy(root, LOCK)
         return
     if any(node.running() for node in bed):
         raise Conflict(
@@ -77,7 +98,7 @@ def _clear_way(root: Path, teller: Teller) -> None:
         )
     with teller.step("What an earlier demo has left behind is removed"):
         bed.destroy()
-        remove_tree(root)
+        _tidy(root, LOCK)
 
 
 def _start(managers: Cluster, teller: Teller) -> None:
@@ -111,13 +132,12 @@ def _all_or_nothing(bed: Bed, teller: Teller) -> Iterator[None]:
         # The way down is not to be interrupted: it would leave processes that nobody knows of.
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
+        kept = () if isinstance(error, KeyboardInterrupt) else (LOGS,)
         _keep_logs(bed)
         with teller.step("Everything is taken down again"):
             bed.destroy()
-            _remove_all_but_logs(bed.root)
-        if isinstance(error, KeyboardInterrupt):
-            remove_tree(bed.root)
-        else:
+            _tidy(bed.root, *kept)
+        if kept:
             teller.say(f"  The logs are in {bed.root / LOGS}.")
         raise
 
@@ -128,12 +148,18 @@ def _keep_logs(bed: Bed) -> None:
             shutil.copytree(node.home / "log", bed.root / LOGS / node.name, dirs_exist_ok=True)
 
 
-def _remove_all_but_logs(root: Path) -> None:
-    for path in root.iterdir():
-        if path.is_dir() and path.name != LOGS:
+def _tidy(root: Path, *kept: str) -> None:
+    """Remove what a demo makes beside its bed, by name: other things may be in the folder as well."""
+    for name in OURS:
+        path = root / name
+        if name in kept:
+            continue
+        if path.is_dir():
             remove_tree(path)
-        elif not path.is_dir():
-            path.unlink()
+        else:
+            path.unlink(missing_ok=True)
+    if not any(root.iterdir()):
+        root.rmdir()
 
 
 def _command_line() -> str:
