@@ -24,6 +24,9 @@ from demo.teller import Teller
 from orchestrator.clients.files import write_atomically
 from orchestrator.model.errors import Conflict
 
+FEWEST = 3
+"""A cluster of so many can lose one."""
+
 LOGS, LOCK = "logs", "lock"
 OURS = (LOGS, LOCK, "cfy", "demo.json", "ca.pem", "admin_password", "bed.json")
 
@@ -34,7 +37,7 @@ def up(root: Path, count: int, *, cluster: bool, failover: bool, teller: Teller)
     with _alone(root):
         _clear_way(root, teller)
         managers = Cluster(Bed(root, [f"n{number}" for number in range(1, count + 1)]))
-        _up(managers, cluster=cluster, failover=failover and count > 1, teller=teller)
+        _up(managers, cluster=cluster, failover=failover, teller=teller)
 
 
 def _up(managers: Cluster, *, cluster: bool, failover: bool, teller: Teller) -> None:
@@ -43,7 +46,9 @@ def _up(managers: Cluster, *, cluster: bool, failover: bool, teller: Teller) -> 
         _start(managers, teller)
         if cluster:
             tell_formation(managers, cfy, teller)
-        if cluster and failover:
+        if cluster and failover and len(managers.bed.nodes) < FEWEST:
+            teller.say(f"  No failover is shown: with fewer than {FEWEST} managers, the rest is no majority.")
+        elif cluster and failover:
             tell_failover(managers, cfy, teller)
     _say_what_next(managers, cfy, teller, clustered=cluster)
 

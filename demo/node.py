@@ -72,7 +72,7 @@ class Node:
     def _migrate(self) -> None:
         """Have the tables of the product, as an installation ends with it; those that are there are kept."""
         self.clients.postgres.start(standby=False)
-        # The administrator's password lies in the node's folder; one in the user's environment is for elsewhere.
+        # The administrator's password lies in the node's folder; one in the environment is for elsewhere.
         environment = {name: value for name, value in os.environ.items() if not name.startswith("CLOUDIFY_")}
         environment[CONFIG_VARIABLE] = str(self.config_file)
         command = [sys.executable, "-m", "manager.migrate"]
