@@ -1,6 +1,6 @@
 # `make help` lists what can be done. `make demo` and `make test` need nothing prepared.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-stop test test-unit lint format docs lock clean \
+.PHONY: help setup demo demo-stop test test-unit test-slow lint format docs lock clean \
         simulate bench-failover bench-calm bench-idle
 
 python := .venv/bin/python
@@ -22,7 +22,10 @@ demo-stop: ## take the demo down
 	@[ ! -x $(python) ] || $(python) -m demo down
 
 test: setup ## all the tests: unit, simulation, integration, cluster
-	@.venv/bin/pytest tests $(ARGS)
+	@.venv/bin/pytest tests -m "not slow" $(ARGS)
+
+test-slow: setup ## random faults on real nodes, for minutes (ROUNDS=50 SEEDS="1 2 3")
+	@.venv/bin/pytest tests -m slow $(ARGS)
 
 test-unit: setup ## the tests that start no server
 	@.venv/bin/pytest tests/unit tests/simulation $(ARGS)

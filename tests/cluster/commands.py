@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 TIMEOUT_S = 240.0
+NO_MANAGER = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,11 @@ class Answer:
     def refusal(self) -> tuple[int, str | None]:
         """The exit code, and what the manager called the error (None: no manager said anything)."""
         return self.exit_code, self.error.get("error_code")
+
+    @property
+    def met_an_election(self) -> bool:
+        """Whether the command was not even looked at, because no member led at that moment."""
+        return self.exit_code == NO_MANAGER and "An election takes seconds" in self.text
 
 
 def run(module: str, arguments: Sequence[str], variables: Mapping[str, str]) -> Answer:

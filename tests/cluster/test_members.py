@@ -58,7 +58,6 @@ BAD_JOINS = {
 @pytest.mark.parametrize("bad", BAD_JOINS.values(), ids=BAD_JOINS)
 def test_a_join_that_is_refused_changes_nothing(house, newcomer, unchanged, bad):
     leader = house.cluster.leader()
-    house.cfy.use(leader)
     address = {"": leader.name, "itself": newcomer.host_ip}.get(bad.leader, bad.leader)
     answer = house.ask(newcomer, "cluster", "join", address, *bad.arguments, **bad.variables)
     assert answer.refusal == (bad.exit_code, bad.error_code), answer.text
@@ -68,7 +67,6 @@ def test_a_join_that_is_refused_changes_nothing(house, newcomer, unchanged, bad)
 def test_a_manager_that_is_not_empty_cannot_join(house, newcomer, unchanged):
     leader, client = house.cluster.leader(), house.cluster.client()
     client.ask(newcomer.host_ip, "POST", "/tenants/precious")
-    house.cfy.use(leader)
     answer = house.ask(newcomer, "cluster", "join", leader.name)
     assert answer.refusal == (1, "conflict_error"), answer.text
     assert "tenant" in answer.text
@@ -94,7 +92,6 @@ def test_a_manager_of_another_version_cannot_join(house, newcomer, unchanged):
 def test_a_member_can_neither_start_nor_join(house):
     leader = house.cluster.leader()
     replica = house.others(leader)[0]
-    house.cfy.use(replica)
     for node, other in ((leader, replica), (replica, leader)):
         assert house.ask(node, "cluster", "start").exit_code == 1
         assert house.ask(node, "cluster", "join", other.name).exit_code == 1

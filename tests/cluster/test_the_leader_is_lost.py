@@ -90,8 +90,7 @@ def test_two_leaders_in_a_row_are_lost(cluster, house, traffic):
 def test_while_paused_nobody_takes_over(cluster, house, traffic):
     old = cluster.leader()
     replica = house.others(old)[0]
-    house.cfy.use(old)
-    house.cfy.run("cluster", "pause")
+    assert house.ask(old, "cluster", "pause").exit_code == 0
     traffic.flows()
 
     old.kill(include_consul=False)
