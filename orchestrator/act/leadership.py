@@ -173,13 +173,15 @@ def hand_over(clients: Clients, action: HandOver) -> Outcome:
 
 
 def _drain(clients: Clients, action: HandOver) -> None:
-    """Refuse writes until the target has them all; if that takes too long, go back to leading."""
+    """Refuse writes until the target has them all; if that takes too long, go back to leading.
+
+    To let writes in again is left to ``OpenWrites``, which looks whether this leader is in office at all.
+    """
     clients.postgres.set_read_only(read_only=True)
     try:
         clients.postgres.wait_caught_up([action.target], clients.config.timing.catch_up_timeout_s)
     except Unfinished:
         clients.consul.clear_switchover(action.term)
-        clients.postgres.set_read_only(read_only=False)
         journal.tell(clients, action.term, "switchover_failed", f"{action.target} did not catch up in time")
         raise
 
