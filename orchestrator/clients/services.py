@@ -130,13 +130,19 @@ class SupervisorServices:
         """The process id of supervisord itself."""
         return int(self._call(lambda server: server.supervisor.getPID()))
 
+    def pids(self) -> dict[int, str]:
+        """The process ids of the services that run, each with the name of its service."""
+        return {process["pid"]: process["name"] for process in self._processes() if process["pid"]}
+
     def shut_down(self) -> None:
         """Have supervisord stop everything and end; returns at once."""
         self._call(lambda server: server.supervisor.shutdown())
 
     def _states(self) -> dict[str, str]:
-        processes = self._call(lambda server: server.supervisor.getAllProcessInfo())
-        return {process["name"]: process["statename"] for process in processes}
+        return {process["name"]: process["statename"] for process in self._processes()}
+
+    def _processes(self) -> list[dict[str, Any]]:
+        return list(self._call(lambda server: server.supervisor.getAllProcessInfo()))
 
     def _state(self, name: str) -> str:
         states = self._states()
