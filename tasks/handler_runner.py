@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ctypes
 import gc
-import importlib
 import logging
 import os
 import signal
@@ -30,21 +29,6 @@ PR_SET_PDEATHSIG = 1
 
 WATCHED = frozenset({signal.SIGCHLD, signal.SIGTERM, signal.SIGINT})
 ENDING = frozenset({signal.SIGTERM, signal.SIGINT})
-
-LATE_IMPORTS = (
-    "celery.apps.worker",
-    "celery.concurrency.prefork",
-    "celery.concurrency.asynpool",
-    "celery.worker.components",
-    "celery.worker.autoscale",
-    "celery.worker.consumer",
-    "celery.worker.strategy",
-    "celery.worker.pidbox",
-    "celery.backends.redis",
-    "kombu.transport.redis",
-    "kombu.asynchronous.hub",
-)
-"""What a Celery worker imports only when it starts; imported before the fork, it is shared."""
 
 
 @dataclass(slots=True)
@@ -158,11 +142,10 @@ def prepare(app: Celery) -> None:
     """Import everything that workers need, and set it apart from garbage collection.
 
     A collection writes into every object that it looks at, and a page that is written to is shared no more.
+    No worker and no connection is made here: what they watch descriptors with would be one thing for all.
     """
     app.loader.import_default_modules()
     app.finalize()
-    for module in LATE_IMPORTS:
-        importlib.import_module(module)
     worker_process_init.connect(die_with_parent, weak=False)
     gc.collect()
     gc.freeze()

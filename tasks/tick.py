@@ -13,27 +13,19 @@ from tasks.app import CLUSTER, app
 from tasks.exclusive import exclusively
 from tasks.formation import stop_being_member
 from tasks.node import current_node
+from tasks.waking import EXPIRES_S, TICK, awake
 
 TICK_TIME_LIMIT_S = 15
 
 
-@app.task(name="tick", time_limit=TICK_TIME_LIMIT_S, ignore_result=True, expires=2)
+@app.task(name=TICK, time_limit=TICK_TIME_LIMIT_S, ignore_result=True, expires=EXPIRES_S)
 def tick() -> None:
     """Observe, decide, record; then hand the plan to the queue of actions."""
-    app.backend.client.delete(WAKING)
+    awake()
     seen, node = actions_done(), current_node()
     plan = reconcile.tick(node, lambda plan: dispatch(plan, seen))
     if plan.situation == Situation.REMOVED and node.membership is MembershipState.MEMBER:
         stop_being_member.apply_async(expires=TICK_TIME_LIMIT_S)
-
-
-WAKING = "tick-is-waiting"
-
-
-def wake() -> None:
-    """Enqueue a tick, unless one is waiting already: it will see what there is to see."""
-    if app.backend.client.set(WAKING, 1, nx=True, px=500):
-        tick.apply_async()
 
 
 def dispatch(plan: Plan, seen: int) -> bool:

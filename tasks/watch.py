@@ -6,20 +6,18 @@ import logging
 import sys
 import time
 
-from celery.signals import setup_logging
-
 from orchestrator.model.snapshot import MembershipState
 from orchestrator.watcher import Watcher
-from tasks.app import config
+from tasks.app import config, log_to_cluster_log
 from tasks.node import current_node
-from tasks.tick import wake
+from tasks.waking import wake
 
 IDLE_S = 1.0
 
 
 def main() -> int:
     """Wait until this node belongs to a cluster, then watch for as long as it does."""
-    setup_logging.send(sender=None)
+    log_to_cluster_log()
     while current_node().membership is not MembershipState.MEMBER:
         time.sleep(IDLE_S)
     logging.getLogger("watcher").info("watching the cluster")

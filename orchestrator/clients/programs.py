@@ -16,9 +16,6 @@ POSTGRES_ROOT = Path("/usr/lib/postgresql")
 SBIN = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 """Where servers lie that an ordinary user does not have on the PATH."""
 
-BEAT = ("-A", "tasks.app", "beat", "--scheduler=celery.beat:Scheduler", "--pidfile=", "--loglevel=WARNING")
-"""The schedule is a constant table: beat keeps nothing on disk that could go stale."""
-
 
 @dataclass(frozen=True, slots=True)
 class Program:
@@ -53,7 +50,7 @@ def programs(config: NodeConfig, *, member: bool) -> tuple[Program, ...]:
         Program("lease-guard", _python("orchestrator.guard")),
         Program("consul-watcher", _python("tasks.watch")),
         Program("handler-runner", _python("tasks.handler_runner"), stop_wait_s=15.0),
-        Program("check-runner", _python("celery", *BEAT)),
+        Program("check-runner", _python("tasks.check_runner")),
         Program("restservice", _python("manager")),
         Program("broker", (executable("redis-server"), broker), autostart=False),
     )

@@ -17,6 +17,9 @@ START_TIMEOUT_S = 20.0
 PATIENCE_S = 5.0
 POLL_S = 0.05
 
+PRELOADED = "tasks.preload"
+"""What is imported once for all the services that are written in Python."""
+
 INHERITED = frozenset(
     {
         *("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TZ", "TMPDIR"),
@@ -93,8 +96,9 @@ def _launch(path: Path, config_file: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if name in INHERITED}
     try:
         subprocess.run(
-            [sys.executable, "-m", "supervisor.supervisord", "-c", str(path)],
-            env=environment | {CONFIG_VARIABLE: str(config_file)},
+            [sys.executable, "-m", "orchestrator.clients.forking_supervisord", PRELOADED, "-c", str(path)],
+            # A service that is forked keeps this environment in the eyes of the kernel, and is known by it.
+            env=environment | {CONFIG_VARIABLE: str(config_file), "SUPERVISOR_ENABLED": "1"},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
