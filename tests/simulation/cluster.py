@@ -1,4 +1,4 @@
-"""The simulated world: machines, the network between them, Consul, and clients that write whenever they can."""
+"""The simulated world: machines, the network between them, Consul, and clients that write when they can."""
 
 from __future__ import annotations
 
@@ -66,7 +66,10 @@ class SimCluster:
         self._form(size)
 
     def _form(self, size: int) -> None:
-        """As ``cfy cluster start`` leaves it: one member with data, alone on record. The others have nothing yet."""
+        """As ``cfy cluster start`` leaves it: one member with data, alone on record.
+
+        The others are members with nothing yet.
+        """
         for number in range(1, size + 1):
             self.add_machine(f"n{number}")
         first = self.machines["n1"]
@@ -174,4 +177,3 @@ class SimCluster:
 
     def did_not(self, who: str, action: Action, error: Exception) -> None:
         self.tell(who, (type(action).__name__, error))
-

@@ -147,4 +147,6 @@ class SimConsul:
         if checks.unseen_since_s is not None and now_s - checks.unseen_since_s > SERF_S:
             return frozenset()
         fresh = {name for name, at_s in checks.passed_s.items() if now_s - at_s <= self._cluster.ttl_s}
-        return frozenset(fresh | {"consul"} | ({"guard"} if self._cluster.machines[node].guard_listens else set()))
+        return frozenset(
+            fresh | {"consul"} | ({"guard"} if self._cluster.machines[node].guard_listens else set())
+        )

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class SimConsulClient:
-    """Every call takes a while, and may find the servers gone, before or after they have done what was asked."""
+    """Every call takes a while, and may find the servers gone, before or after they have done it."""
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
@@ -44,8 +44,10 @@ class SimConsulClient:
             raise ConsulUnavailable("the answer was lost")
 
     def view(self) -> ClusterView:
+        """What is observed may be old when it is decided on; what an action reads for itself is not."""
         self._ask()
-        if self._cluster.earlier_views and self._cluster.pace.happens(self._cluster.stale_reads):
+        observes = self._machine.ticker.is_at_work and self._cluster.earlier_views
+        if observes and self._cluster.pace.happens(self._cluster.stale_reads):
             return self._cluster.pace.random.choice(self._cluster.earlier_views)
         return self._consul.view()
 

@@ -13,17 +13,18 @@ from tests.simulation.wal import Record, Wal, forks_of, position_of
 
 @dataclass
 class Disk:
-    """What survives a crash. ``broken``: a rewind was cut short, and the server cannot start from this.
-    ``incarnation``: how often this data was replaced; ``upstream_incarnation``: the upstream's, when it was set.
-    ``clean``: the server was shut down in good order.
+    """What survives a crash.
 
-    ``known_timeline``: the newest one whose history file is here, whether this database is on it or not.
+    ``upstream_incarnation``: the upstream's ``incarnation``, when it was set. ``incarnation``: how often this
+    data was replaced. ``known_timeline``: the newest one whose history file is here, whether this database is
+    on it or not. ``clean``: the server was shut down in good order. ``broken``: a rewind was cut short, and
+    the server cannot start from this.
     """
 
     wal: Wal
     standby: bool = True
     upstream: str | None = None
-    setting: SyncSetting = SyncSetting()
+    setting: SyncSetting = field(default_factory=SyncSetting)
     read_only: bool = False
     upstream_incarnation: int = 0
     incarnation: int = 0

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from orchestrator.model.snapshot import Switchover
@@ -14,6 +15,19 @@ if TYPE_CHECKING:
     from tests.simulation.cluster import SimCluster
     from tests.simulation.machine import Machine
 
+
+@dataclass(frozen=True)
+class Climate:
+    """What a history is like: how often which fault happens, as a factor by name; the rest is left to chance.
+
+    ``size``: of the cluster. ``stale_reads``: the chance that a node observes the cluster as it was before.
+    """
+
+    size: int | None = None
+    often: Mapping[str, int] = field(default_factory=dict)
+    stale_reads: float = 0.0
+
+
 PARTS = ("ticker", "worker", "guard", "database")
 GREATEST_CLUSTER = 5
 
@@ -21,7 +35,7 @@ GREATEST_CLUSTER = 5
 class Faults:
     """Does something bad every now and then, and more often something that mends."""
 
-    def __init__(self, cluster: SimCluster) -> None:
+    def __init__(self, cluster: SimCluster, climate: Climate) -> None:
         self._cluster = cluster
         self._actor = Actor(cluster.schedule, self._step)
         self._chances: list[tuple[int, Callable[[Machine], str | None]]] = [
@@ -45,10 +59,13 @@ class Faults:
         ]
         # Each history has its own climate, so that rare things meet each other in some of them.
         random = cluster.pace.random
-        self._climate = [weight * random.choice((0, 1, 1, 4)) for weight, _ in self._chances[:-1]]
+        self._climate = [
+            weight * (climate.often.get(fault.__name__.lstrip("_")) or random.choice((0, 1, 1, 4)))
+            for weight, fault in self._chances[:-1]
+        ]
         self._climate.append(self._chances[-1][0] * random.choice((1, 1, 2)))
         cluster.lost_calls = random.choice((0.0, 0.0, 0.02))
-        cluster.stale_reads = random.choice((0.0, 0.0, 0.1))
+        cluster.stale_reads = climate.stale_reads or random.choice((0.0, 0.0, 0.1))
         cluster.laziness = random.choice((0.0, 0.0, 0.9))
         self._every_s = random.choice(((0.05, 0.6), (0.2, 2.0), (0.5, 4.0)))
 
@@ -206,5 +223,3 @@ def heal(machine: Machine) -> None:
     machine.services_well = True
     machine.thaw()
     machine.boot()
-
-

@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from typing import Self
 from unittest import mock
 
 from tests.simulation.cluster import SimCluster
-from tests.simulation.machine import MemoryFile
+from tests.simulation.surroundings import MemoryFile
 
 
 class _AtOnce:
@@ -16,7 +17,7 @@ class _AtOnce:
 
     def __init__(self, _: int) -> None: ...
 
-    def __enter__(self) -> _AtOnce:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None: ...
@@ -46,7 +47,7 @@ def world(size: int, seed: int | None) -> Iterator[SimCluster]:
         logging.disable(logging.CRITICAL)
         stack.callback(logging.disable, logging.NOTSET)
         cluster = SimCluster(size, seed)
-        stack.enter_context(mock.patch("orchestrator.reconcile.now_s", lambda: cluster.schedule.now_s))
+        stack.enter_context(mock.patch("orchestrator.reconcile.now_s", cluster.schedule.read_clock))
         try:
             yield cluster
         finally:

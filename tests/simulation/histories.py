@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass
 
 from tests.simulation.cluster import SimCluster
-from tests.simulation.faults import Faults
+from tests.simulation.faults import Climate, Faults
 from tests.simulation.harness import world
 from tests.simulation.invariants import Violation
 from tests.simulation.liveness import mend_and_wait
@@ -14,6 +14,8 @@ from tests.simulation.story import tell
 
 STEPS = 2500
 """How long trouble lasts in one history. Many short ones see more than few long ones."""
+
+ANY = Climate()
 
 SIZES = (1, 2, 3, 3, 3, 4, 5, 5)
 
@@ -30,15 +32,14 @@ class Outcome:
     story: str = ""
 
 
-def run_history(seed: int, steps: int = STEPS, *, mends: bool = True, stale_reads: float = 0.0) -> Outcome:
-    """Live through one history; with ``mends`` the cluster must also recover at its end."""
-    size = random.Random(seed).choice(SIZES)
+def run_history(seed: int, steps: int = STEPS, climate: Climate = ANY) -> Outcome:
+    """Live through one history. At its end the cluster must recover."""
+    size = climate.size or random.Random(seed).choice(SIZES)
     with world(size, seed) as cluster:
         violation = None
         try:
-            _trouble(cluster, steps, stale_reads)
-            if mends:
-                mend_and_wait(cluster)
+            _trouble(cluster, steps, climate)
+            mend_and_wait(cluster)
         except Violation as found:
             violation = str(found)
         return Outcome(
@@ -51,9 +52,8 @@ def run_history(seed: int, steps: int = STEPS, *, mends: bool = True, stale_read
         )
 
 
-def _trouble(cluster: SimCluster, steps: int, stale_reads: float) -> None:
-    cluster.faults = Faults(cluster)
-    cluster.stale_reads = max(cluster.stale_reads, stale_reads)
+def _trouble(cluster: SimCluster, steps: int, climate: Climate) -> None:
+    cluster.faults = Faults(cluster, climate)
     cluster.faults.begin()
     while cluster.schedule.steps < steps and cluster.schedule.run_one():
         cluster.invariants.check()

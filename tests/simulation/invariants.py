@@ -56,7 +56,7 @@ class Invariants:
         return [machine.name for machine in primaries if self._can_acknowledge(machine)]
 
     def _can_acknowledge(self, machine: Machine) -> bool:
-        """Whether a write that is in its log, or comes now, could be acknowledged without anyone's further doing."""
+        """Whether a write that is in its log, or comes now, could be acknowledged as things stand."""
         server = machine.database.need_even_frozen()
         if server.stopping or (server.read_only and not server.transactions and not server.waiting):
             return False
@@ -73,7 +73,9 @@ class Invariants:
         self.writes.append((index, record))
         leader = self._leader_of.get(self._term, machine.name)
         if not self._has(leader, index, record):
-            self.fail(f"{machine.name} acknowledges a write that {leader}, leader of term {self._term}, does not have")
+            self.fail(
+                f"{machine.name} acknowledges a write that {leader}, leader of term {self._term}, has not"
+            )
         self._record_is_true([(index, record)])
 
     def _has(self, name: str, index: int, record: Record) -> bool:
@@ -88,7 +90,7 @@ class Invariants:
             holders = [name for name in sync.members if self._has(name, index, record)]
             if len(holders) < sync.k:
                 self.fail(
-                    f"the sync record of term {sync.term} says {sync.k} of {', '.join(sorted(sync.members))}, "
+                    f"the record of term {sync.term} says {sync.k} of {', '.join(sorted(sync.members))}, "
                     f"but an acknowledged write is on {', '.join(sorted(holders)) or 'none of them'}"
                 )
                 return

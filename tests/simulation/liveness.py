@@ -8,13 +8,14 @@ from tests.simulation.invariants import Violation
 
 if TYPE_CHECKING:
     from tests.simulation.cluster import SimCluster
+    from tests.simulation.machine import Machine
 
 MENDED_WITHIN_S = 60.0
 """Generous: with lost promises, a rewind cut short and a database to rebuild there are many ticks to take."""
 
 
 def mend_and_wait(cluster: SimCluster) -> None:
-    """End all trouble, and wait for a leader that serves, replicas that follow, and a record of full strength.
+    """End all trouble, and wait for a leader that serves, replicas that follow, and a record in full.
 
     Then the leader is lost for good, in the middle of a blip perhaps, and the others must do without it.
     """
@@ -52,28 +53,37 @@ def _wait_until_mended(cluster: SimCluster) -> None:
 
 def what_is_missing(cluster: SimCluster) -> str:
     """What is not yet as it should be; empty when all is well."""
-    consul = cluster.consul
-    leader = cluster.machines.get(consul.lease.holder or "")
+    leader = cluster.machines.get(cluster.consul.lease.holder or "")
     if leader is None:
         return "nobody leads"
-    if not leader.serves:
+    if not leader.serves or leader.lost:
         return f"{leader.name} leads and does not serve"
-    if leader.lost:
-        return f"{leader.name} leads, which is lost"
-    record, others = consul.record, set(consul.members) - {leader.name}
-    others -= {name for name in others if cluster.machines[name].lost}
-    if record is None or record.leader != leader.name or record.term != consul.lease.term:
+    return _missing_of_the_record(cluster, leader) or _missing_of_the_others(cluster, leader)
+
+
+def _others(cluster: SimCluster, leader: Machine) -> set[str]:
+    lost = {name for name, machine in cluster.machines.items() if machine.lost}
+    return set(cluster.consul.members) - lost - {leader.name}
+
+
+def _missing_of_the_record(cluster: SimCluster, leader: Machine) -> str:
+    consul, others, server = cluster.consul, _others(cluster, leader), leader.database.need()
+    record, k = consul.record, min(len(consul.members) // 2, len(others))
+    if record is None or (record.leader, record.term) != (leader.name, consul.lease.term):
         return "the sync record is not the leader's"
-    if record.members != others or record.k != min(len(consul.members) // 2, len(others)):
+    if (record.k, record.members) != (k, others):
         return f"the sync record has only {record.k} of {sorted(record.members)}"
-    server = leader.database.server
-    if server is None or (server.in_force.k, server.in_force.members) != (record.k, record.members):
+    if (server.in_force.k, server.in_force.members) != (k, others):
         return f"{leader.name} does not wait for {record.k} of {sorted(record.members)}"
-    for name in sorted(others):
+    return ""
+
+
+def _missing_of_the_others(cluster: SimCluster, leader: Machine) -> str:
+    for name in sorted(_others(cluster, leader)):
         server = cluster.machines[name].database.server
         if server is None or server.receiver is None or server.receiver.sender is not leader.database.server:
             return f"{name} does not follow {leader.name}"
-    for name in consul.removed:
+    for name in cluster.consul.removed:
         if cluster.machines[name].database.server is not None:
             return f"{name} was removed, and its database runs"
     return ""

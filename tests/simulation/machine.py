@@ -1,8 +1,7 @@
-"""A simulated machine: its disk and memory, its programs, and the clients through which they see the world."""
+"""A simulated machine: disk and memory, programs, and the clients through which they see the world."""
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,6 @@ from orchestrator.model.action import Plan
 from orchestrator.model.errors import ClusterError
 from orchestrator.model.snapshot import Member, MembershipState
 from orchestrator.observe import Observer
-from orchestrator.observe.services import EVERYWHERE
 from orchestrator.record import lease_file
 from orchestrator.record.status import Reporter
 from tests.simulation.consul_client import SimConsulClient
@@ -22,6 +20,7 @@ from tests.simulation.database import SimDatabase
 from tests.simulation.postgres_client import SimPostgresClient
 from tests.simulation.programs import Program, nap
 from tests.simulation.schedule import Actor
+from tests.simulation.surroundings import MemoryFile, SimPeers, SimServices
 
 if TYPE_CHECKING:
     from tests.simulation.cluster import SimCluster
@@ -30,75 +29,12 @@ if TYPE_CHECKING:
 WATCH_S = 0.4
 
 
-class MemoryFile:
-    """A file of a simulated machine, with as much of ``Path`` as the product uses."""
-
-    def __init__(self, files: dict[str, str], name: str = "") -> None:
-        self._files = files
-        self._name = name
-
-    def __truediv__(self, name: str) -> MemoryFile:
-        return MemoryFile(self._files, str(PurePosixPath(self._name) / name))
-
-    def write(self, text: str) -> None:
-        self._files[self._name] = text
-
-    def read_text(self) -> str:
-        try:
-            return self._files[self._name]
-        except KeyError:
-            raise FileNotFoundError(self._name) from None
-
-    def read_bytes(self) -> bytes:
-        return self.read_text().encode()
-
-    def unlink(self, *, missing_ok: bool = False) -> None:
-        self._files.pop(self._name, None)
-
-
-class SimServices:
-    """The services of a machine; whatever is told to run runs, unless the machine is unwell."""
-
-    def __init__(self, machine: Machine) -> None:
-        self._machine = machine
-        self.started: set[str] = set()
-
-    def running(self) -> frozenset[str]:
-        return frozenset(self.started | EVERYWHERE) if self._machine.services_well else frozenset()
-
-    def start(self, name: str) -> None:
-        nap(0.01)
-        self.started.add(name)
-
-    def stop(self, name: str) -> None:
-        nap(0.01)
-        self.started.discard(name)
-        if name == "postgresql":
-            self._machine.kill_database()
-
-
-class SimPeers:
-    """The way to stop another machine's database by force. It does not always find its machine."""
-
-    def __init__(self, machine: Machine) -> None:
-        self._machine = machine
-
-    def fence(self, member: Member, term: int, timeout_s: float) -> bool:
-        cluster = self._machine.cluster
-        nap(cluster.pace.between(0.1, timeout_s))
-        other = cluster.machines[member.name]
-        state = lease_file.read(other.config.paths.lease_file)
-        holds_a_newer_term = state is not None and state.held and state.term > term
-        reachable = cluster.linked(self._machine, other) and not other.frozen and not cluster.pace.happens(0.6)
-        if not reachable or holds_a_newer_term:
-            return False
-        other.kill_database()
-        cluster.tell(self._machine.name, f"fences {member.name} by force")
-        return True
-
-
 class Machine:
-    """One node. ``up``: it has power. ``lost``: for good. ``cut``: no message gets in or out. ``slow``: it receives, but nothing new."""
+    """One node.
+
+    ``up``: it has power. ``lost``: for good. ``cut``: no message gets in or out. ``slow``: its database
+    receives nothing new, although it is connected.
+    """
 
     def __init__(self, cluster: SimCluster, name: str, disk: Disk) -> None:
         self.cluster, self.name = cluster, name
@@ -257,7 +193,7 @@ class Machine:
         self.watcher.wake(self.cluster.pace.between(0.1, 0.3))
 
     def kill_programs(self) -> None:
-        """kill -9 of everything but Consul."""
+        """Kill -9 of everything but Consul."""
         for program in (self.ticker, self.worker, *self.orphans):
             program.kill()
         self.guard.stop()
@@ -266,7 +202,7 @@ class Machine:
         self.kill_database()
 
     def kill_worker(self) -> None:
-        """kill -9 of the Celery worker; its supervisor starts it again."""
+        """Kill -9 of the Celery worker; its supervisor starts it again."""
         self.ticker.kill()
         self.worker.kill()
         self.start_programs()

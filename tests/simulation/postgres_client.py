@@ -213,22 +213,6 @@ class SimPostgresClient:
     def write_config(self, me: str, members: Iterable[str]) -> None:
         """Who may connect is not part of the simulated world."""
 
-    def first_caught_up(self, members: Iterable[str], timeout_s: float) -> frozenset[str]:
-        self._work()
-        server, barrier = self._database.need(), len(self._database.disk.wal)
-        first: set[str] = set()
-
-        def somebody_has_it() -> bool:
-            if self._database.need() is not server:
-                raise DatabaseUnavailable("the server was started anew")
-            first.update(
-                name for name in members if name in server.senders and server.senders[name].flushed >= barrier
-            )
-            return bool(first)
-
-        self._wait(somebody_has_it, timeout_s, "no replica has caught up")
-        return frozenset(first)
-
     def keep_slots(self, nodes: Iterable[str]) -> None:
         self._work()
         self._database.disk.slots = frozenset(nodes)

@@ -26,6 +26,11 @@ class Program:
     def alive(self) -> bool:
         return self._running is not None
 
+    @property
+    def is_at_work(self) -> bool:
+        """Whether it is this program that asks."""
+        return self._running is getcurrent()
+
     def start(self, delay_s: float) -> None:
         self.kill()
         self._running = greenlet(self._body)

@@ -39,7 +39,10 @@ class Replication:
         """Give up on standbys from which nothing has been heard for long (``wal_sender_timeout``)."""
         for connection in server.senders.values():
             standby = self._cluster.machines[connection.standby]
-            if self._cluster.linked(standby, self._cluster.machines[server.name]) and not standby.database.frozen:
+            if (
+                self._cluster.linked(standby, self._cluster.machines[server.name])
+                and not standby.database.frozen
+            ):
                 connection.heard_s = self._cluster.schedule.now_s
             elif self._cluster.is_silent_for_long(connection):
                 connection.closed = True
@@ -61,7 +64,7 @@ class Replication:
         server.reload_due = not server.setting_is_in_force
 
     def _take_reply(self, machine: Machine, server: Server) -> bool:
-        """A walsender hears how far its standby is, and sees whether that is enough for somebody who waits."""
+        """A walsender hears how far its standby is, and sees whether that is enough for who waits."""
         for connection in list(server.senders.values()):
             if connection.reply is None:
                 if connection.closed:

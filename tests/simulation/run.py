@@ -1,4 +1,4 @@
-"""Lives through random histories for as long as you like: ``python -m tests.simulation.run --steps 1000000``."""
+"""Lives through random histories, as long as you like: ``python -m tests.simulation.run --steps 1000000``."""
 
 from __future__ import annotations
 

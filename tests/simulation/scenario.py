@@ -1,8 +1,8 @@
 """Stories told to a simulated cluster, and what it makes of them.
 
-A file in ``scenarios`` is a list of blocks: commands, a line ``----``, and what came of them. Without chance in it
-the world does the same each time. ``python -m tests.simulation.scenario --rewrite`` writes down what comes of them
-now; read the difference before you commit it.
+A file in ``scenarios`` is a list of blocks: commands, a line ``----``, and what came of them. Without chance
+in it the world does the same each time. ``python -m tests.simulation.scenario --rewrite`` writes down what
+comes of them now; read the difference before you commit it.
 
 Commands: ``cluster 3`` · ``kill n1 [programs|worker|database]`` (without: the power) · ``freeze n1 [part]`` ·
 ``thaw n1`` · ``cut n1`` · ``heal n1`` · ``boot n1`` · ``unwell n1`` · ``sick n1`` · ``slow n1`` · ``blip`` ·

@@ -34,9 +34,18 @@ class Schedule:
                 return True
         return False
 
+    def read_clock(self) -> float:
+        return self.now_s
+
+    def run_for(self, seconds: float, check: Callable[[], None]) -> None:
+        """Let everybody take their steps for a while, and check after each of them."""
+        until_s = self.now_s + seconds
+        while self.run_one(until_s):
+            check()
+
 
 class Actor:
-    """Somebody who does one thing at a time. While frozen it does nothing, and goes on where it was afterwards."""
+    """Somebody who does one thing at a time. While frozen it does nothing, and goes on where it was then."""
 
     def __init__(self, schedule: Schedule, step: Step) -> None:
         self._schedule = schedule
@@ -82,7 +91,7 @@ class Actor:
 
 
 class Pace:
-    """How long things take and whether they go wrong: by chance, or, for a story to be told, always the same."""
+    """How long things take and whether they go wrong: by chance, or, to tell a story, always the same."""
 
     def __init__(self, seed: int | None) -> None:
         self.random = random.Random(seed or 0)

@@ -60,10 +60,7 @@ def state(cluster: SimCluster) -> list[str]:
     consul, lease = cluster.consul, cluster.consul.lease
     holder = f"held by {lease.holder}" if lease.session else "free"
     record = _short(consul.record) if consul.record else "none"
-    told = [
-        f"lease: {holder}, term {lease.term}; record: {record}"
-        + ("; paused" if consul.paused else "")
-    ]
+    told = [f"lease: {holder}, term {lease.term}; record: {record}" + ("; paused" if consul.paused else "")]
     return [*told, *(_machine(cluster, name) for name in cluster.machines)]
 
 

@@ -7,6 +7,7 @@ world, whatever the numbers of their timelines say: the simulation sees what Pos
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from orchestrator.model.lsn import Fork, Lsn, Position, Terms
@@ -32,7 +33,7 @@ def forks_of(wal: Sequence[Record]) -> tuple[Fork, ...]:
     """The timelines that a log has left, oldest first."""
     return tuple(
         Fork(earlier.timeline, Lsn(index))
-        for index, (earlier, later) in enumerate(zip(wal, wal[1:], strict=False), start=1)
+        for index, (earlier, later) in enumerate(pairwise(wal), start=1)
         if earlier.timeline != later.timeline
     )
 
@@ -40,9 +41,7 @@ def forks_of(wal: Sequence[Record]) -> tuple[Fork, ...]:
 def terms_of(wal: Sequence[Record]) -> Terms:
     """The terms that are marked in a log, each with the timeline of its mark."""
     return tuple(
-        (later.term, later.timeline)
-        for earlier, later in zip(wal, wal[1:], strict=False)
-        if earlier.term != later.term
+        (later.term, later.timeline) for earlier, later in pairwise(wal) if earlier.term != later.term
     )
 
 

@@ -1,0 +1,82 @@
+"""Detach, promise, report."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from orchestrator.act import leadership as act_leadership
+from orchestrator.act import postgres as act_postgres
+from orchestrator.decide import leadership, postgres
+from orchestrator.decide.situation import Situation
+from orchestrator.model import action as actions
+from orchestrator.record import promises
+from tests.simulation.faults import Climate
+from tests.simulation.machine import Machine
+from tests.simulation.mutations.catalogue import Swap, mutation, performing, with_rule
+
+
+@mutation("a node promises, and goes on streaming from the old leader")
+def detach_left_out(swap: Swap) -> None:
+    def promise_only(clients: Any, action: actions.Detach) -> actions.Done:
+        promises.promise_round(clients.config.paths.promise_file, action.round)
+        return actions.Done()
+
+    def report_attached(clients: Any, action: actions.ReportPosition) -> actions.Done:
+        database = replace(clients.postgres.read(), upstream=None, receiving=False)
+        read, clients.postgres.read = clients.postgres.read, lambda: database
+        try:
+            return act_leadership.report_position(clients, action)
+        finally:
+            clients.postgres.read = read
+
+    performing(swap, actions.Detach, promise_only)
+    performing(swap, actions.ReportPosition, report_attached)
+
+
+@mutation(
+    "a promise is forgotten when the machine restarts, and a node acts on what it saw before",
+    climate=Climate(stale_reads=0.3),
+)
+def promise_forgotten_in_a_restart(swap: Swap) -> None:
+    crash = Machine.crash
+
+    def forgetful_crash(machine: Machine) -> None:
+        crash(machine)
+        machine.disk_files.clear()
+
+    swap(Machine, "crash", forgetful_crash)
+    _without_freshness(swap)
+
+
+@mutation(
+    "a stale read of the lease makes a node stream from the old leader again",
+    climate=Climate(stale_reads=0.3),
+)
+def stale_read_of_the_lease_acted_on(swap: Swap) -> None:
+    with_rule(swap, Situation.FOLLOWING, "follow", _follow_whatever_was_seen)
+    swap(act_postgres, "_require_fresh", lambda *_: None)
+
+
+_follow = postgres.follow
+
+
+def _follow_whatever_was_seen(snapshot: Any, spec: Any) -> Any:
+    return _follow(replace(snapshot, promise=replace(snapshot.promise, round=-1)), spec)
+
+
+def _without_freshness(swap: Swap) -> None:
+    def promise_only_checked(clients: Any, action: actions.Follow) -> None:
+        if promises.read(clients.config.paths.promise_file).round >= action.seen_at:
+            raise act_postgres.StaleRound
+
+    swap(act_postgres, "_require_fresh", promise_only_checked)
+
+
+@mutation("reports of an earlier round count as well")
+def reports_of_earlier_rounds_count(swap: Swap) -> None:
+    swap(
+        leadership,
+        "reports_of_round",
+        lambda view: tuple(report for report in view.reports.values() if report.node in view.members),
+    )

@@ -1,0 +1,83 @@
+"""What surrounds the programs of a machine: files in memory, services, the way to other machines."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from orchestrator.model.snapshot import Member
+from orchestrator.observe.services import EVERYWHERE
+from orchestrator.record import lease_file
+from tests.simulation.programs import nap
+
+if TYPE_CHECKING:
+    from tests.simulation.machine import Machine
+
+
+class MemoryFile:
+    """A file of a simulated machine, with as much of ``Path`` as the product uses."""
+
+    def __init__(self, files: dict[str, str], name: str = "") -> None:
+        self._files = files
+        self._name = name
+
+    def __truediv__(self, name: str) -> MemoryFile:
+        return MemoryFile(self._files, str(PurePosixPath(self._name) / name))
+
+    def write(self, text: str) -> None:
+        self._files[self._name] = text
+
+    def read_text(self) -> str:
+        try:
+            return self._files[self._name]
+        except KeyError:
+            raise FileNotFoundError(self._name) from None
+
+    def read_bytes(self) -> bytes:
+        return self.read_text().encode()
+
+    def unlink(self, *, missing_ok: bool = False) -> None:
+        self._files.pop(self._name, None)
+
+
+class SimServices:
+    """The services of a machine; whatever is told to run runs, unless the machine is unwell."""
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+        self.started: set[str] = set()
+
+    def running(self) -> frozenset[str]:
+        return frozenset(self.started | EVERYWHERE) if self._machine.services_well else frozenset()
+
+    def start(self, name: str) -> None:
+        nap(0.01)
+        self.started.add(name)
+
+    def stop(self, name: str) -> None:
+        nap(0.01)
+        self.started.discard(name)
+        if name == "postgresql":
+            self._machine.kill_database()
+
+
+class SimPeers:
+    """The way to stop another machine's database by force. It does not always find its machine."""
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+
+    def fence(self, member: Member, term: int, timeout_s: float) -> bool:
+        cluster = self._machine.cluster
+        nap(cluster.pace.between(0.1, timeout_s))
+        other = cluster.machines[member.name]
+        state = lease_file.read(other.config.paths.lease_file)
+        holds_a_newer_term = state is not None and state.held and state.term > term
+        reachable = (
+            cluster.linked(self._machine, other) and not other.frozen and not cluster.pace.happens(0.6)
+        )
+        if not reachable or holds_a_newer_term:
+            return False
+        other.kill_database()
+        cluster.tell(self._machine.name, f"fences {member.name} by force")
+        return True
