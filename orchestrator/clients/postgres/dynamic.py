@@ -75,6 +75,9 @@ class DynamicSettings:
             return
         expected = self._file.read()
         while not self._new_connections_have(expected, deadline_s):
+            if not self.server_runs():
+                # It has ended meanwhile, perhaps fenced. Whoever starts it again starts it with the file.
+                return
             self._pause(deadline_s, "The server has not taken over the settings; its log says why.")
         if readers:
             self._wait_for_readers(readers, deadline_s)

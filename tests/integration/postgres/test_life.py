@@ -7,6 +7,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from statistics import median
 
@@ -178,3 +179,17 @@ def test_shutdown_position_is_where_everything_acknowledged_ends(nodes):
     node.postgres.stop("fast")
 
     assert node.postgres.shutdown_position() >= before
+
+
+def test_settings_for_a_server_that_ends_meanwhile_are_kept_for_its_next_start(nodes):
+    node = nodes.leader()
+    postmaster = node.services.pid("postgresql")
+    file = node.config.paths.postgres_etc / "replication.conf"
+    before = file.read_text()
+    with ThreadPoolExecutor(1) as pool, suspended([postmaster]):
+        setting = pool.submit(node.postgres.set_read_only, read_only=True)
+        eventually(lambda: file.read_text() != before, 5, "the setting is written")
+        os.kill(postmaster, signal.SIGKILL)
+        setting.result(timeout=3)
+    node.postgres.start(standby=False)
+    assert node.postgres.read().read_only
