@@ -4,14 +4,14 @@ It is the forced command of that key in ``authorized_keys`` (see ``ssh_files``),
 It imports almost nothing, because a new leader waits for it. It reads nothing that a client sends but the
 request itself, ``fence <term>``, and answers with one word:
 
-- ``fenced``: the database does not run (any more);
+- ``fenced``: the database does not run (any more), or as a standby, which acknowledges nothing to clients;
 - ``signalled``: it has been told to end, and has not ended yet;
 - ``newer``: this node holds a newer term than the one that asks; nothing was done;
 - ``refused``: not a request that is understood; nothing was done.
 """
 
 # pathlib would be a third of the start-up time.
-# ruff: noqa: PTH118, PTH123, PTH115
+# ruff: noqa: PTH110, PTH118, PTH123, PTH115
 import json
 import os
 import signal
@@ -30,7 +30,9 @@ def main(lease_file: str, data_folder: str) -> str:
         return "refused"
     if held_term(lease_file) > term:
         return "newer"
-    return "fenced" if stop_database(data_folder) else "signalled"
+    # The old leader may have noticed by itself, and may just be coming back as a detached standby.
+    harmless = os.path.exists(os.path.join(data_folder, "standby.signal"))
+    return "fenced" if harmless or stop_database(data_folder) else "signalled"
 
 
 def requested_term(request: str) -> "int | None":

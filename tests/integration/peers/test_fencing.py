@@ -56,6 +56,14 @@ def test_a_database_that_does_not_run_is_fenced(old, peers):
     assert peers.fence(old.member, TERM, TIMEOUT_S)
 
 
+def test_a_standby_is_harmless_and_left_alone(old, peers):
+    old.start_daemon()
+    database = old.start_database()
+    (old.config.paths.postgres_data / "standby.signal").touch()
+    assert peers.fence(old.member, TERM, TIMEOUT_S)
+    assert database.poll() is None
+
+
 def test_a_node_that_holds_a_newer_term_ignores_the_request(old, peers):
     old.start_daemon()
     database = old.start_database()
