@@ -6,6 +6,7 @@ import re
 import shutil
 import signal
 import xmlrpc.client
+from contextlib import suppress
 
 from supervisor.xmlrpc import SupervisorTransport
 
@@ -102,7 +103,8 @@ def let_loop_turn(node: Node, times: int) -> None:
 
     def has_turned() -> bool:
         # Every turn writes the file anew.
-        seen.add(node.config.paths.lease_file.stat().st_mtime_ns)
+        with suppress(FileNotFoundError):
+            seen.add(node.config.paths.lease_file.stat().st_mtime_ns)
         return len(seen) > times
 
     eventually(has_turned, BACK_S, f"the loop of {node.name} turns")

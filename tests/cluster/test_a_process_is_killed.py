@@ -21,7 +21,7 @@ REPLACED_AT_ONCE = frozenset(
         "postgresql",  # The leader steps down, for a replica is faster than a recovery.
     }
 )
-MAY_BE_MISSED = frozenset({"handler-runner", "redis"})
+MAY_BE_MISSED = frozenset({"check-runner", "handler-runner", "redis"})
 """Without these no turn of the loop is made; a machine that is busy enough brings them back too late."""
 
 EVERYWHERE = (*nemesis.PROGRAMS, *nemesis.WORKERS)
@@ -33,6 +33,7 @@ def test_of_the_leader(cluster, traffic, name):
     term = cluster.view(leader).lease.term
     killed = nemesis.kill(leader, name)
     nemesis.is_back(leader, name, killed)
+    nemesis.let_loop_turn(leader, times=3)
 
     leads_now = cluster.wait_until_whole(WHOLE_S)
     traffic.flows()
@@ -48,6 +49,7 @@ def test_of_a_replica(cluster, house, traffic, name):
     replica = house.others(leader)[0]
     killed = nemesis.kill(replica, name)
     nemesis.is_back(replica, name, killed)
+    nemesis.let_loop_turn(replica, times=3)
 
     cluster.wait_until_whole(WHOLE_S)
     traffic.flows()
