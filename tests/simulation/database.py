@@ -57,12 +57,17 @@ class Server:
     read_only: bool
     upstream: str | None
     in_force: SyncSetting
-    stopping: bool = False
+    stopping_since_s: float | None = None
     reload_due: bool = False
     transactions: int = 0
     waiting: list[int] = field(default_factory=list)
     senders: dict[str, Connection] = field(default_factory=dict)
     receiver: Connection | None = None
+
+    @property
+    def stopping(self) -> bool:
+        """Whether it has been told to shut down in good order."""
+        return self.stopping_since_s is not None
 
     @property
     def setting_is_in_force(self) -> bool:

@@ -48,6 +48,7 @@ class Machine:
         self.guard = Actor(cluster.schedule, self._guard)
         self.watcher = Actor(cluster.schedule, self._watch)
         self.guard_runs = self.lost = False
+        self.ssh_listens = True
         self.plan: Plan | None = None
         self.actions_done = 0
         self.orphans: list[Program] = []

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 RETRY_S = 0.3
 WATCH_S = 1.0
+STOP_S = 3.0
+"""After so long a clean stop no longer waits for standbys that lag behind."""
+
 MOST_RECORDS = 3
 
 
@@ -29,11 +32,24 @@ class Replication:
         if server is None:
             return None
         pace = self._cluster.pace
+        if server.stopping and self._has_stopped(machine, server):
+            return None
         if server.reload_due:
             self._pick_up_reload(machine, server)
         elif not self._take_reply(machine, server):
             return self._watch_standbys(server) if server.primary else self._receive(machine, server)
         return pace.between(0.002, 0.02)
+
+    def _has_stopped(self, machine: Machine, server: Server) -> bool:
+        """A clean stop waits until every connected standby has all, the shutdown checkpoint included."""
+        end, patience_s = len(machine.database.disk.wal), self._cluster.schedule.now_s - STOP_S
+        sent = all(sender.closed or sender.flushed >= end for sender in server.senders.values())
+        if not sent and (server.stopping_since_s or 0.0) > patience_s:
+            machine.background.wake(STOP_S)
+            return False
+        machine.database.crash()
+        machine.database.disk.clean = True
+        return True
 
     def _watch_standbys(self, server: Server) -> float:
         """Give up on standbys from which nothing has been heard for long (``wal_sender_timeout``)."""

@@ -74,7 +74,7 @@ class SimPeers:
         state = lease_file.read(other.config.paths.lease_file)
         holds_a_newer_term = state is not None and state.held and state.term > term
         reachable = (
-            cluster.linked(self._machine, other) and not other.frozen and not cluster.pace.happens(0.6)
+            cluster.linked(self._machine, other) and other.ssh_listens and not cluster.pace.happens(0.6)
         )
         if not reachable or holds_a_newer_term:
             return False

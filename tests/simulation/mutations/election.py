@@ -9,6 +9,7 @@ from orchestrator.decide import leadership
 from orchestrator.model.lsn import Position
 from tests.simulation.consul_client import SimConsulClient
 from tests.simulation.mutations.catalogue import Swap, mutation
+from tests.simulation.mutations.stories import the_lease_is_taken_late
 
 
 @mutation("m - k reports are taken to be enough")
@@ -85,7 +86,10 @@ def the_dead_are_candidates(swap: Swap) -> None:
     swap(leadership, "_is_candidate", lambda report, view: report.eligible)
 
 
-@mutation("the lease is taken without a look at whether it has changed since")
+@mutation(
+    "the lease is taken without a look at whether it has changed since",
+    story=the_lease_is_taken_late,
+)
 def acquire_without_check_index(swap: Swap) -> None:
     acquire = SimConsulClient.acquire_lease
     swap(SimConsulClient, "acquire_lease", lambda self, session, modified=None: acquire(self, session))

@@ -8,6 +8,7 @@ from orchestrator.act import postgres as act_postgres
 from orchestrator.decide import leadership
 from orchestrator.model import action as actions
 from tests.simulation.mutations.catalogue import Swap, mutation, performing
+from tests.simulation.mutations.stories import an_old_leader_wakes_up_with_writes_that_wait
 from tests.simulation.postgres_client import SimPostgresClient
 
 
@@ -22,7 +23,10 @@ def numbers_of_timelines_trusted(swap: Swap) -> None:
     swap(act_postgres, "was_led", lambda position, terms: True)
 
 
-@mutation("an old leader takes its lease back although somebody else has led since")
+@mutation(
+    "an old leader takes its lease back although somebody else has led since",
+    story=an_old_leader_wakes_up_with_writes_that_wait,
+)
 def remnant_leads_on(swap: Swap) -> None:
     swap(leadership, "_is_remnant", lambda snapshot: False)
 

@@ -15,7 +15,9 @@ from orchestrator.record import session
 from tests.simulation.consul_client import SimConsulClient
 from tests.simulation.machine import Machine
 from tests.simulation.mutations.catalogue import Swap, mutation, with_rule
+from tests.simulation.mutations.stories import an_action_outlives_its_worker
 from tests.simulation.postgres_client import SimPostgresClient
+from tests.simulation.replication import Replication
 
 
 @mutation("whoever holds no lease, or not in this term, may still act as the leader")
@@ -54,7 +56,7 @@ def _open_at_once(swap: Swap) -> None:
 @mutation("the target of a switchover takes over before it has everything")
 def target_takes_over_too_early(swap: Swap) -> None:
     swap(SimPostgresClient, "wait_caught_up", _wait_for_all_but_the_target)
-    swap(SimPostgresClient, "_send_the_rest", lambda self: None)
+    swap(Replication, "_has_stopped", _stops_at_once)
     original = leadership.take_over
 
     def take_over(snapshot: Any, spec: Any) -> Any:
@@ -65,6 +67,12 @@ def target_takes_over_too_early(swap: Swap) -> None:
         return original(snapshot, spec)
 
     with_rule(swap, Situation.HANDING_OVER, "take_over", take_over)
+
+
+def _stops_at_once(self: Replication, machine: Machine, server: Any) -> bool:
+    machine.database.crash()
+    machine.database.disk.clean = True
+    return True
 
 
 _wait_caught_up = SimPostgresClient.wait_caught_up
@@ -99,7 +107,10 @@ def removed_node_goes_on(swap: Swap) -> None:
     swap(leadership, "_is_candidate", lambda report, view: report.eligible)
 
 
-@mutation("an action goes on after its worker was killed, beside those of the next worker")
+@mutation(
+    "an action goes on after its worker was killed, beside those of the next worker",
+    story=an_action_outlives_its_worker,
+)
 def two_actions_at_a_time(swap: Swap) -> None:
     kill = Machine.kill_worker
 

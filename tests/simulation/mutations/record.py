@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from orchestrator.act import leadership as act_leadership
 from orchestrator.act import postgres as act_postgres
@@ -13,12 +12,9 @@ from orchestrator.model import action as actions
 from orchestrator.model.action import SetStandbys, WriteRecord
 from orchestrator.model.snapshot import SyncSetting
 from tests.simulation.faults import Climate
-from tests.simulation.liveness import what_is_missing
 from tests.simulation.mutations.catalogue import Swap, mutation, performing
+from tests.simulation.mutations.stories import a_setting_is_left_on_disk
 from tests.simulation.postgres_client import SimPostgresClient
-
-if TYPE_CHECKING:
-    from tests.simulation.cluster import SimCluster
 
 
 @mutation("a record is confirmed without waiting until its members have what was acknowledged before")
@@ -78,48 +74,9 @@ def setting_not_awaited(swap: Swap) -> None:
     swap(SimPostgresClient, "_is_in_force", lambda self: True)
 
 
-def _a_setting_is_left_on_disk(cluster: SimCluster) -> None:
-    """n3 comes back and is gone again, while n1's worker is frozen just before it has PostgreSQL wait for it.
-
-    The worker wakes up, writes that down, and is killed before PostgreSQL has read it. n3 has been away for
-    long enough by now: the record is narrowed to n2. Then something else makes PostgreSQL read its files,
-    and n3 comes back.
-    """
-    n1, n2, n3 = cluster.machines.values()
-    both, only_n2 = frozenset({"n2", "n3"}), frozenset({"n2"})
-
-    def run_until(condition: Callable[[], bool]) -> None:
-        until_s = cluster.schedule.now_s + 60
-        while not condition() and cluster.schedule.run_one(until_s):
-            cluster.invariants.check()
-        assert condition()
-
-    run_until(lambda: not what_is_missing(cluster))
-    n3.crash()
-    run_until(lambda: cluster.consul.record.members == only_n2)
-    n3.boot()
-    run_until(lambda: n1.plan is not None and isinstance(n1.plan.actions[0], SetStandbys))
-    n1.freeze("worker")
-    n3.crash()
-    gone_s = cluster.schedule.now_s
-    run_until(lambda: cluster.schedule.now_s > gone_s + cluster.timing.drop_after_s - 0.1)
-    n1.thaw()
-    run_until(lambda: n1.database.disk.setting.members == both)
-    assert n1.database.need().setting.members == only_n2
-    n1.worker.kill()
-    n1.worker.start(0.3)
-    run_until(lambda: cluster.consul.record.members == only_n2 and n1.plan is None)
-    n1.database.reload()
-    n1.freeze("worker")
-    n3.boot()
-    run_until(lambda: "n3" in n1.database.need().senders)
-    n2.freeze("database")
-    cluster.schedule.run_for(1.0, cluster.invariants.check)
-
-
 @mutation(
     "a record is confirmed although another setting is on disk, to come into force some day",
-    story=_a_setting_is_left_on_disk,
+    story=a_setting_is_left_on_disk,
 )
 def setting_on_disk_forgotten(swap: Swap) -> None:
     original = act_leadership.confirm_record
