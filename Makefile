@@ -31,7 +31,7 @@ test-unit: setup ## the tests that start no server
 	@.venv/bin/pytest tests/unit tests/simulation $(ARGS)
 
 simulate: setup ## random histories against the real rules (STEPS=5000000 SEED=1)
-	@$(python) -m tests.simulation.run STEPS=$(STEPS) SEED=$(SEED)
+	@$(python) -m tests.simulation.run --steps $(STEPS) --seed $(SEED) $(ARGS)
 
 bench-failover: setup ## how long writing is interrupted by each fault
 	@$(python) -m benchmarks.failover $(ARGS)

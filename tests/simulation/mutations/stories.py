@@ -1,4 +1,7 @@
-"""Stories played on purpose, for mutations that chance brings to light too seldom. Without the mutation all is well."""
+"""Stories played on purpose, for mutations that chance brings to light too seldom.
+
+Without the mutation each of them ends well.
+"""
 
 from __future__ import annotations
 
@@ -82,12 +85,12 @@ def the_lease_is_taken_late(cluster: SimCluster) -> None:
 
 
 def an_old_leader_wakes_up_with_writes_that_wait(cluster: SimCluster) -> None:
-    """n1 stops renewing, and goes on taking writes that nobody confirms. n3 is elected, and dies before it can lead.
+    """n1 stops renewing, and goes on taking writes that nobody confirms. n3 is elected, and dies in between.
 
-    n1 wakes up and leads again. n2 follows, and confirms some of the writes that have waited since before n1's
-    new term began; then n1 dies, and n3 comes back.
+    n1 wakes up and leads again. n2 follows, and confirms some of the writes that have waited since before
+    n1's new term began; then n1 dies, and n3 comes back.
     """
-    n1, n2, n3 = cluster.machines.values()
+    n1, _, n3 = cluster.machines.values()
     run_until(cluster, lambda: not what_is_missing(cluster))
     n1.ssh_listens = False
     n1.freeze("ticker", "worker", "guard")
