@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from orchestrator.clients.consul import Consul
 from orchestrator.config import NodeConfig
 from orchestrator.model.errors import ConsulUnavailable
-from orchestrator.model.snapshot import ClusterView
+from orchestrator.model.snapshot import Lease
 
 log = logging.getLogger("watcher")
 
@@ -67,7 +67,7 @@ class Watcher:
             try:
                 index = self.consul.wait_for_change(index, WAIT_S)
                 self.wake()
-                self._aim(self.consul.view())
+                self._aim(self.consul.read_lease())
             except ConsulUnavailable as error:
                 log.info("Consul cannot be watched: %s", error)
                 index = 0
@@ -83,13 +83,16 @@ class Watcher:
                 index = 0
                 self._stopped.wait(RETRY_S)
 
-    def _aim(self, view: ClusterView) -> None:
-        leader = view.members.get(view.lease.holder or "")
-        target = None
-        if leader is not None and leader.name != self.consul.me and not view.lease.free:
-            target = Target(leader.name, leader.host_ip, view.lease.term)
-        if target != self._target:
-            self._target = target
+    def _aim(self, lease: Lease) -> None:
+        """Turn to whoever leads now. Only a new leader is looked up among the members."""
+        known = self._target
+        if known is not None and (known.name, known.term) == (lease.holder, lease.term):
+            return
+        self._target = None
+        if lease.holder is not None and lease.holder != self.consul.me:
+            leader = self.consul.view().members.get(lease.holder)
+            self._target = Target(leader.name, leader.host_ip, lease.term) if leader else None
+        if self._target != known:
             self._new_target.set()
 
     def _watch_leader(self) -> None:

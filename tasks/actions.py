@@ -15,6 +15,7 @@ from orchestrator.model import action as actions
 from orchestrator.model.action import Action
 from orchestrator.model.errors import ClusterError
 from orchestrator.record import journal
+from tasks import progress
 from tasks.app import app, config
 from tasks.exclusive import exclusively
 from tasks.node import current_node
@@ -64,24 +65,16 @@ def _register(kind: type[Action], name: str, time_limit_s: int) -> Task:
     return task
 
 
-DONE = "actions-done"
-
-
-def actions_done() -> int:
-    """How many actions of this node have come to their end, well or not, since its Redis started."""
-    return int(app.backend.client.get(DONE) or 0)
-
-
 def _perform(action: Action) -> None:
     """Carry out one action, alone; what goes wrong ends the chain, and the next tick decides anew."""
     with exclusively(ACTIONS_LOCK, wait=True):
         try:
             outcome = perform(current_node().clients, action)
         except ClusterError as error:
+            progress.ended()
             journal.write_failure(action, error)
             raise Reject(str(error), requeue=False) from error
-        finally:
-            app.backend.client.incr(DONE)
+        progress.goes_on()
         journal.write_outcome(action, outcome)
 
 

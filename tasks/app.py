@@ -90,6 +90,8 @@ def log_to_cluster_log(**_: object) -> None:
         force=True,
     )
     # These two say a line for every task, which at one tick a second drowns everything else.
-    for name in ("celery.worker.strategy", "celery.app.trace", "celery.beat"):
+    for name in ("celery.worker.strategy", "celery.beat"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    # Why an action was not done stands in the journal, in one line.
+    logging.getLogger("celery.app.trace").setLevel(logging.ERROR)
     logging.getLogger("paramiko").setLevel(logging.WARNING)

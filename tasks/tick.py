@@ -8,7 +8,8 @@ from orchestrator import reconcile
 from orchestrator.decide.situation import Situation
 from orchestrator.model.action import Plan
 from orchestrator.model.snapshot import MembershipState
-from tasks.actions import ACTIONS_LOCK, actions_done, signature_of
+from tasks import progress
+from tasks.actions import ACTIONS_LOCK, signature_of
 from tasks.app import CLUSTER, app
 from tasks.exclusive import exclusively
 from tasks.formation import stop_being_member
@@ -19,10 +20,15 @@ TICK_TIME_LIMIT_S = 15
 
 
 @app.task(name=TICK, time_limit=TICK_TIME_LIMIT_S, ignore_result=True, expires=EXPIRES_S)
-def tick() -> None:
-    """Observe, decide, record; then hand the plan to the queue of actions."""
+def tick(*, ends_plan: bool = False) -> None:
+    """Observe, decide, record; then hand the plan to the queue of actions.
+
+    ``ends_plan``: this tick is the last step of a plan, which looks at what came of it.
+    """
     awake()
-    seen, node = actions_done(), current_node()
+    if ends_plan:
+        progress.ended()
+    seen, node = progress.actions_done(), current_node()
     plan = reconcile.tick(node, lambda plan: dispatch(plan, seen))
     if plan.situation == Situation.REMOVED and node.membership is MembershipState.MEMBER:
         stop_being_member.apply_async(expires=TICK_TIME_LIMIT_S)
@@ -34,13 +40,15 @@ def dispatch(plan: Plan, seen: int) -> bool:
     While an earlier plan is being carried out nothing is enqueued, and neither when an action has come to
     its end since the look (``seen``: how many had by then): what is still due will be decided again.
     """
-    if _busy() or actions_done() != seen:
+    if _busy() or progress.actions_done() != seen or not progress.begins():
         return False
-    chain(*(signature_of(action) for action in plan.actions), tick.si()).apply_async()
+    chain(*(signature_of(action) for action in plan.actions), tick.si(ends_plan=True)).apply_async()
     return True
 
 
 def _busy() -> bool:
+    if progress.is_under_way():
+        return True
     with exclusively(ACTIONS_LOCK, wait=False) as free:
         if not free:
             return True

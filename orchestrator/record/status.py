@@ -18,6 +18,8 @@ ELECTION_PATIENCE_S = 10.0
 """A node cut off for longer than this does not hold requests any more: no election takes so long."""
 
 STATUS_AT_LEAST_EVERY_S = 5.0
+NOT_MORE_OFTEN_THAN_S = 0.8
+"""During an election there are many ticks in a second, and the machine has better things to do."""
 
 
 def lease_state(snapshot: Snapshot, plan: Plan) -> LeaseState:
@@ -57,18 +59,27 @@ class Reporter:
     fail_fast: bool
     _said: NodeStatus | None = field(default=None)
     _said_at_s: float = field(default=0.0)
+    _verdict: tuple[bool, bool] | None = field(default=None)
+    _verdict_at_s: float = field(default=0.0)
 
     def report(self, snapshot: Snapshot, plan: Plan) -> None:
         """Refresh the checks, and the status when there is news."""
         if snapshot.cluster is None:
             return
         try:
-            self._check("database", snapshot.database_failing_s)
-            self._check("services", snapshot.services_failing_s)
+            self._checks(snapshot)
             self._status(snapshot, plan)
             outbox.deliver(self.clients.config.paths.outbox_file, self.clients.consul.append_history)
         except ConsulUnavailable as error:
             log.warning("Not reported: %s", error)
+
+    def _checks(self, snapshot: Snapshot) -> None:
+        verdict = (snapshot.database_failing_s == 0, snapshot.services_failing_s == 0)
+        if verdict == self._verdict and snapshot.taken_at_s - self._verdict_at_s < NOT_MORE_OFTEN_THAN_S:
+            return
+        self._check("database", snapshot.database_failing_s)
+        self._check("services", snapshot.services_failing_s)
+        self._verdict, self._verdict_at_s = verdict, snapshot.taken_at_s
 
     def _check(self, name: str, failing_s: float) -> None:
         """A failing check fails at once, or, without ``fail_fast``, when its time to live is over."""
@@ -88,6 +99,7 @@ class Reporter:
             version=self.version,
         )
         is_news = self._said is None or replace(status, position=None) != replace(self._said, position=None)
-        if is_news or snapshot.taken_at_s - self._said_at_s >= STATUS_AT_LEAST_EVERY_S:
+        quiet_s = snapshot.taken_at_s - self._said_at_s
+        if quiet_s >= STATUS_AT_LEAST_EVERY_S or (is_news and quiet_s >= NOT_MORE_OFTEN_THAN_S):
             self.clients.consul.put_status(status)
             self._said, self._said_at_s = status, snapshot.taken_at_s
