@@ -11,6 +11,7 @@ def beat_schedule(tick_interval_s: float) -> dict[str, dict[str, Any]]:
         "tick": {
             "task": "tick",
             "schedule": tick_interval_s,
-            "options": {"queue": "health", "expires": 2 * tick_interval_s},
+            # Beat does not know the task itself, and would wait for its result.
+            "options": {"queue": "health", "expires": 2 * tick_interval_s, "ignore_result": True},
         },
     }
