@@ -46,6 +46,8 @@ class SimConsulClient:
     def view(self) -> ClusterView:
         """What is observed may be old when it is decided on; what an action reads for itself is not."""
         self._ask()
+        if self._machine.sees is not None and self._machine.ticker.is_at_work:
+            return self._machine.sees
         observes = self._machine.ticker.is_at_work and self._cluster.earlier_views
         if observes and self._cluster.pace.happens(self._cluster.stale_reads):
             return self._cluster.pace.random.choice(self._cluster.earlier_views)

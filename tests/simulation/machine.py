@@ -11,7 +11,7 @@ from orchestrator.clients import Clients
 from orchestrator.guard import due_in_s
 from orchestrator.model.action import Plan
 from orchestrator.model.errors import ClusterError
-from orchestrator.model.snapshot import Member, MembershipState
+from orchestrator.model.snapshot import ClusterView, Member, MembershipState
 from orchestrator.observe import Observer
 from orchestrator.record import lease_file
 from orchestrator.record.status import Reporter
@@ -33,7 +33,7 @@ class Machine:
     """One node.
 
     ``up``: it has power. ``lost``: for good. ``cut``: no message gets in or out. ``slow``: its database
-    receives nothing new, although it is connected.
+    receives nothing new, although it is connected. ``sees``: what it observes in Consul instead of the truth.
     """
 
     def __init__(self, cluster: SimCluster, name: str, disk: Disk) -> None:
@@ -49,6 +49,7 @@ class Machine:
         self.watcher = Actor(cluster.schedule, self._watch)
         self.guard_runs = self.lost = False
         self.ssh_listens = True
+        self.sees: ClusterView | None = None
         self.plan: Plan | None = None
         self.actions_done = 0
         self.orphans: list[Program] = []

@@ -1,4 +1,4 @@
-"""The real rules in random histories: at least 100,000 steps, and every invariant after each of them."""
+"""The real rules in random histories: 320,000 steps, and every invariant after each of them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from tests.simulation.histories import run_history
 
 BATCHES = 8
-STEPS_PER_BATCH = 16_000
+STEPS_PER_BATCH = 40_000
 
 
 @pytest.mark.parametrize("batch", range(BATCHES))

@@ -9,15 +9,16 @@ from orchestrator.decide import leadership
 from orchestrator.model.lsn import Position
 from tests.simulation.consul_client import SimConsulClient
 from tests.simulation.mutations.catalogue import Swap, mutation
-from tests.simulation.mutations.stories import the_lease_is_taken_late
+from tests.simulation.mutations.climates import BLIPS, FIVE, STALE, SWITCHOVERS
+from tests.simulation.mutations.stories import the_lease_is_taken_late, the_longer_log_is_the_older_one
 
 
-@mutation("m - k reports are taken to be enough")
+@mutation("m - k reports are taken to be enough", seed=4)
 def one_report_too_few(swap: Swap) -> None:
     _floor_with(swap, lambda record, reports: len(reports) >= len(record.members) - record.k)
 
 
-@mutation("any report is enough, whoever it comes from")
+@mutation("any report is enough, whoever it comes from", seed=2, climate=FIVE)
 def floor_ignored(swap: Swap) -> None:
     swap(
         leadership,
@@ -26,7 +27,7 @@ def floor_ignored(swap: Swap) -> None:
     )
 
 
-@mutation("reports of nodes that are not on record count towards the quorum")
+@mutation("reports of nodes that are not on record count towards the quorum", seed=2, climate=SWITCHOVERS)
 def strangers_count(swap: Swap) -> None:
     original = leadership.floor_of
 
@@ -51,7 +52,7 @@ def _floor_with(swap: Swap, enough: Callable[[Any, Any], bool]) -> None:
     swap(leadership, "floor_of", floor_of)
 
 
-@mutation("the lowest position wins, and is the floor")
+@mutation("the lowest position wins, and is the floor", climate=STALE)
 def lowest_lsn_wins(swap: Swap) -> None:
     swap(
         Position,
@@ -60,7 +61,7 @@ def lowest_lsn_wins(swap: Swap) -> None:
     )
 
 
-@mutation("the LSN counts before term and timeline")
+@mutation("the LSN counts before term and timeline", story=the_longer_log_is_the_older_one)
 def lsn_before_timeline(swap: Swap) -> None:
     swap(
         Position,
@@ -69,7 +70,9 @@ def lsn_before_timeline(swap: Swap) -> None:
     )
 
 
-@mutation("the old leader's report counts as final although its database is still the primary")
+@mutation(
+    "the old leader's report counts as final although its database is still the primary", seed=2, climate=FIVE
+)
 def report_of_a_primary_is_final(swap: Swap) -> None:
     original = leadership.floor_of
 
@@ -81,7 +84,7 @@ def report_of_a_primary_is_final(swap: Swap) -> None:
     swap(leadership, "floor_of", floor_of)
 
 
-@mutation("a node that reported and died is waited for")
+@mutation("a node that reported and died is waited for", climate=BLIPS)
 def the_dead_are_candidates(swap: Swap) -> None:
     swap(leadership, "_is_candidate", lambda report, view: report.eligible)
 

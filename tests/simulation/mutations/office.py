@@ -12,15 +12,18 @@ from orchestrator.decide import leadership
 from orchestrator.decide.situation import Situation
 from orchestrator.model.snapshot import SyncSetting
 from orchestrator.record import session
+from tests.simulation import machine as machine_module
 from tests.simulation.consul_client import SimConsulClient
 from tests.simulation.machine import Machine
 from tests.simulation.mutations.catalogue import Swap, mutation, with_rule
-from tests.simulation.mutations.stories import an_action_outlives_its_worker
+from tests.simulation.mutations.climates import BLIPS, STALE, SWITCHOVERS, TWO
+from tests.simulation.mutations.promise import detach_left_out
+from tests.simulation.mutations.stories import an_action_outlives_its_worker, the_leader_hangs_but_its_guard
 from tests.simulation.postgres_client import SimPostgresClient
 from tests.simulation.replication import Replication
 
 
-@mutation("whoever holds no lease, or not in this term, may still act as the leader")
+@mutation("whoever holds no lease, or not in this term, may still act as the leader", seed=2, climate=STALE)
 def stale_term_accepted(swap: Swap) -> None:
     def own_session(clients: Any, term: int) -> str:
         return session.read(clients.config) or ""
@@ -37,7 +40,7 @@ def promoted_without_standbys(swap: Swap) -> None:
     _open_at_once(swap)
 
 
-@mutation("a new primary takes writes before its first record is written")
+@mutation("a new primary takes writes before its first record is written", climate=BLIPS)
 def writes_before_the_record(swap: Swap) -> None:
     _open_at_once(swap)
 
@@ -53,7 +56,7 @@ def _open_at_once(swap: Swap) -> None:
     swap(SimPostgresClient, "promote", promote)
 
 
-@mutation("the target of a switchover takes over before it has everything")
+@mutation("the target of a switchover takes over before it has everything", seed=17, climate=SWITCHOVERS)
 def target_takes_over_too_early(swap: Swap) -> None:
     swap(SimPostgresClient, "wait_caught_up", _wait_for_all_but_the_target)
     swap(Replication, "_has_stopped", _stops_at_once)
@@ -83,12 +86,12 @@ def _wait_for_all_but_the_target(self: SimPostgresClient, members: Any, timeout_
         _wait_caught_up(self, members, timeout_s)
 
 
-@mutation("a hand-over whose database ended in disorder is tried for ever")
+@mutation("a hand-over whose database ended in disorder is tried for ever", seed=16, climate=TWO)
 def hand_over_never_given_up(swap: Swap) -> None:
     swap(SimConsulClient, "clear_switchover", lambda self, term: None)
 
 
-@mutation("a node that was removed goes on as before, and its report counts")
+@mutation("a node that was removed goes on as before, and its report counts", climate=BLIPS)
 def removed_node_goes_on(swap: Swap) -> None:
     situation_of = decide.situation_of
 
@@ -125,3 +128,20 @@ def two_actions_at_a_time(swap: Swap) -> None:
         kill(machine)
 
     swap(Machine, "kill_worker", kill_all_but_the_action)
+
+
+@mutation(
+    "the guard never stops a database whose lease was not renewed",
+    story=the_leader_hangs_but_its_guard,
+    covered="detach, promise and report: whatever a leader believes, nobody confirms its writes any more",
+)
+def guard_left_out(swap: Swap) -> None:
+    swap(machine_module, "due_in_s", lambda state, at_s: None)
+
+
+@mutation(
+    "neither guard nor detach: nothing is left that stops an old leader", story=the_leader_hangs_but_its_guard
+)
+def guard_and_detach_left_out(swap: Swap) -> None:
+    guard_left_out(swap)
+    detach_left_out(swap)

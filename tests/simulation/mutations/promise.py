@@ -11,12 +11,19 @@ from orchestrator.decide import leadership, postgres
 from orchestrator.decide.situation import Situation
 from orchestrator.model import action as actions
 from orchestrator.record import promises
-from tests.simulation.faults import Climate
 from tests.simulation.machine import Machine
 from tests.simulation.mutations.catalogue import Swap, mutation, performing, with_rule
+from tests.simulation.mutations.climates import FIVE_SLOW, KILLS
+from tests.simulation.mutations.stories import (
+    a_leader_takes_its_time_to_announce_itself,
+    a_replica_restarts_and_reads_what_was,
+    the_leader_hangs_but_its_database,
+)
 
 
-@mutation("a node promises, and goes on streaming from the old leader")
+@mutation(
+    "a node promises, and goes on streaming from the old leader", story=the_leader_hangs_but_its_database
+)
 def detach_left_out(swap: Swap) -> None:
     def promise_only(clients: Any, action: actions.Detach) -> actions.Done:
         promises.promise_round(clients.config.paths.promise_file, action.round)
@@ -36,7 +43,7 @@ def detach_left_out(swap: Swap) -> None:
 
 @mutation(
     "a promise is forgotten when the machine restarts, and a node acts on what it saw before",
-    climate=Climate(stale_reads=0.3),
+    story=a_replica_restarts_and_reads_what_was,
 )
 def promise_forgotten_in_a_restart(swap: Swap) -> None:
     crash = Machine.crash
@@ -49,10 +56,7 @@ def promise_forgotten_in_a_restart(swap: Swap) -> None:
     _without_freshness(swap)
 
 
-@mutation(
-    "a stale read of the lease makes a node stream from the old leader again",
-    climate=Climate(stale_reads=0.3),
-)
+@mutation("a stale read of the lease makes a node stream from the old leader again", seed=19, climate=KILLS)
 def stale_read_of_the_lease_acted_on(swap: Swap) -> None:
     with_rule(swap, Situation.FOLLOWING, "follow", _follow_whatever_was_seen)
     swap(act_postgres, "_require_fresh", lambda *_: None)
@@ -73,7 +77,22 @@ def _without_freshness(swap: Swap) -> None:
     swap(act_postgres, "_require_fresh", promise_only_checked)
 
 
-@mutation("reports of an earlier round count as well")
+@mutation(
+    "a node follows whoever was announced last, of whatever term",
+    story=a_leader_takes_its_time_to_announce_itself,
+)
+def unannounced_leader_followed(swap: Swap) -> None:
+    def follow(snapshot: Any, spec: Any) -> Any:
+        view = snapshot.cluster
+        if view.announcement is not None:
+            announced = replace(view.announcement, term=view.lease.term)
+            snapshot = replace(snapshot, cluster=replace(view, announcement=announced))
+        return _follow(snapshot, spec)
+
+    with_rule(swap, Situation.FOLLOWING, "follow", follow)
+
+
+@mutation("reports of an earlier round count as well", climate=FIVE_SLOW)
 def reports_of_earlier_rounds_count(swap: Swap) -> None:
     swap(
         leadership,

@@ -11,18 +11,22 @@ from orchestrator.decide import postgres, quorum
 from orchestrator.model import action as actions
 from orchestrator.model.action import SetStandbys, WriteRecord
 from orchestrator.model.snapshot import SyncSetting
-from tests.simulation.faults import Climate
 from tests.simulation.mutations.catalogue import Swap, mutation, performing
+from tests.simulation.mutations.climates import BLIPS, FIVE, FREEZES, STALE, SWITCHOVERS, TWO
 from tests.simulation.mutations.stories import a_setting_is_left_on_disk
 from tests.simulation.postgres_client import SimPostgresClient
 
 
-@mutation("a record is confirmed without waiting until its members have what was acknowledged before")
+@mutation(
+    "a record is confirmed without waiting until its members have what was acknowledged before",
+    seed=7,
+    climate=SWITCHOVERS,
+)
 def record_narrowed_too_early(swap: Swap) -> None:
     swap(SimPostgresClient, "wait_caught_up", lambda self, members, timeout_s: None)
 
 
-@mutation("k is lowered in PostgreSQL before the record")
+@mutation("k is lowered in PostgreSQL before the record", climate=TWO)
 def k_lowered_in_postgres_first(swap: Swap) -> None:
     def next_step(record: Any, setting: Any, wanted: Any, mode: str) -> Any:
         if record.k > wanted.k and setting != wanted:
@@ -33,7 +37,7 @@ def k_lowered_in_postgres_first(swap: Swap) -> None:
     swap(SyncSetting, "implies", lambda setting, record: True)
 
 
-@mutation("a higher k is put on record before PostgreSQL knows of it")
+@mutation("a higher k is put on record before PostgreSQL knows of it", climate=FREEZES)
 def k_raised_on_record_first(swap: Swap) -> None:
     def next_step(record: Any, setting: Any, wanted: Any, mode: str) -> Any:
         if record.k < wanted.k:
@@ -43,7 +47,7 @@ def k_raised_on_record_first(swap: Swap) -> None:
     swap(postgres, "next_step", next_step)
 
 
-@mutation("PostgreSQL waits for a new member before the record names it")
+@mutation("PostgreSQL waits for a new member before the record names it", climate=SWITCHOVERS)
 def member_added_in_postgres_first(swap: Swap) -> None:
     def next_step(record: Any, setting: Any, wanted: Any, mode: str) -> Any:
         if setting != wanted and 0 < record.k <= wanted.k:
@@ -57,7 +61,9 @@ def member_added_in_postgres_first(swap: Swap) -> None:
 _next_step = quorum.next_step
 
 
-@mutation("a new leader names every replica on its first record, also those that lag behind")
+@mutation(
+    "a new leader names every replica on its first record, also those that lag behind", seed=7, climate=BLIPS
+)
 def first_record_before_caught_up(swap: Swap) -> None:
     def first_streaming(self: SimPostgresClient, members: Any, timeout_s: float) -> frozenset[str]:
         def streaming() -> frozenset[str]:
@@ -69,7 +75,7 @@ def first_record_before_caught_up(swap: Swap) -> None:
     swap(SimPostgresClient, "first_caught_up", first_streaming)
 
 
-@mutation("a change of the standbys returns before it is in force")
+@mutation("a change of the standbys returns before it is in force", seed=2, climate=TWO)
 def setting_not_awaited(swap: Swap) -> None:
     swap(SimPostgresClient, "_is_in_force", lambda self: True)
 
@@ -91,13 +97,13 @@ def setting_on_disk_forgotten(swap: Swap) -> None:
     performing(swap, actions.ConfirmRecord, confirm)
 
 
-@mutation("a change is made although the sync record is another one by now", climate=Climate(stale_reads=0.3))
+@mutation("a change is made although the sync record is another one by now", seed=17, climate=STALE)
 def stale_record_accepted(swap: Swap) -> None:
     swap(act_postgres, "require_record", lambda *_: None)
     swap(act_leadership, "require_record", lambda *_: None)
 
 
-@mutation("a record that claims nothing is broken by strangers in the setting")
+@mutation("a record that claims nothing is broken by strangers in the setting", climate=FIVE)
 def strangers_break_an_empty_claim(swap: Swap) -> None:
     swap(
         SyncSetting,

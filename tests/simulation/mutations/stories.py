@@ -85,7 +85,7 @@ def the_lease_is_taken_late(cluster: SimCluster) -> None:
 
 
 def an_old_leader_wakes_up_with_writes_that_wait(cluster: SimCluster) -> None:
-    """n1 stops renewing, and goes on taking writes that nobody confirms. n3 is elected, and dies in between.
+    """n1 stops renewing, and goes on taking writes that nobody confirms. n3 is elected, and dies.
 
     n1 wakes up and leads again. n2 follows, and confirms some of the writes that have waited since before
     n1's new term began; then n1 dies, and n3 comes back.
@@ -130,3 +130,89 @@ def an_action_outlives_its_worker(cluster: SimCluster) -> None:
     n3.ticker.actor.freeze()
     n3.thaw()
     cluster.schedule.run_for(5.0, cluster.invariants.check)
+
+
+def the_leader_hangs_but_its_guard(cluster: SimCluster) -> None:
+    """The leader's ticks and worker hang; its database goes on taking writes, until the guard stops it."""
+    _unreachable_leader(cluster).freeze("ticker", "worker")
+    _n2_reports_and_hangs_while_n3_is_elected(cluster)
+
+
+def the_leader_hangs_but_its_database(cluster: SimCluster) -> None:
+    """The guard hangs as well: nothing on the leader's own machine stops its database."""
+    _unreachable_leader(cluster).freeze("ticker", "worker", "guard")
+    _n2_reports_and_hangs_while_n3_is_elected(cluster)
+
+
+def _n2_reports_and_hangs_while_n3_is_elected(cluster: SimCluster) -> None:
+    n2 = cluster.machines["n2"]
+    run_until(cluster, lambda: cluster.consul.lease.free)
+    run_until(cluster, lambda: "n2" in cluster.consul.reports)
+    n2.freeze("worker")
+    run_until(cluster, lambda: cluster.machines["n3"].database.is_primary)
+    cluster.schedule.run_for(2.0, cluster.invariants.check)
+    n2.thaw()
+    cluster.schedule.run_for(5.0, cluster.invariants.check)
+
+
+def a_replica_restarts_and_reads_what_was(cluster: SimCluster) -> None:
+    """n3 promises to leave n1 and reports, loses power, comes back, and sees the cluster as it was before.
+
+    n1 knows nothing of all that: its ticks, worker and guard hang. Meanwhile n2 is elected.
+    """
+    n1 = _unreachable_leader(cluster)
+    n3, before = cluster.machines["n3"], cluster.consul.view()
+    n1.freeze("ticker", "worker", "guard")
+    run_until(cluster, lambda: "n3" in cluster.consul.reports and cluster.consul.lease.free)
+    run_until(cluster, lambda: cluster.consul.reports["n3"].round == cluster.consul.lease.modified)
+    n3.crash()
+    run_until(cluster, lambda: cluster.consul.lease.holder == "n2")
+    n3.sees = before
+    n3.boot()
+    cluster.schedule.run_for(5.0, cluster.invariants.check)
+
+
+def a_leader_takes_its_time_to_announce_itself(cluster: SimCluster) -> None:
+    """n1 hangs, but for its database. n3 takes the lease, and hangs before it does anything with it."""
+    n1 = _unreachable_leader(cluster)
+    n3 = cluster.machines["n3"]
+    n1.freeze("ticker", "worker", "guard")
+    run_until(cluster, lambda: cluster.consul.lease.holder == "n3")
+    n3.freeze("worker")
+    cluster.schedule.run_for(2.0, cluster.invariants.check)
+    n3.thaw()
+    cluster.schedule.run_for(5.0, cluster.invariants.check)
+
+
+def the_longer_log_is_the_older_one(cluster: SimCluster) -> None:
+    """n1 dies with many writes that nobody confirmed. n3 leads on, confirms some with n2, and dies.
+
+    n1 comes back just when n2 could take the lease, but is slow to do so.
+    """
+    n1, n2, n3 = cluster.machines.values()
+    run_until(cluster, lambda: not what_is_missing(cluster))
+    n2.slow = n3.slow = True
+    cluster.schedule.run_for(2.0, cluster.invariants.check)
+    n1.crash()
+    n2.slow = n3.slow = False
+    run_until(cluster, lambda: n3.serves)
+    acknowledged = len(cluster.invariants.writes)
+    run_until(cluster, lambda: len(cluster.invariants.writes) > acknowledged + 3)
+    n3.crash()
+    n1.boot()
+    n1.freeze("worker")
+    n2.database_changed()
+    run_until(cluster, lambda: cluster.consul.lease.free)
+    run_until(cluster, lambda: cluster.consul.reports["n2"].round == cluster.consul.lease.modified)
+    n2.freeze("worker")
+    n1.thaw()
+    cluster.schedule.run_for(5.0, cluster.invariants.check)
+    n2.thaw()
+    cluster.schedule.run_for(10.0, cluster.invariants.check)
+
+
+def _unreachable_leader(cluster: SimCluster) -> Machine:
+    """The leader of a cluster that is well, but nobody can fence it by force."""
+    run_until(cluster, lambda: not what_is_missing(cluster))
+    cluster.machines["n1"].ssh_listens = False
+    return cluster.machines["n1"]
