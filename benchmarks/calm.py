@@ -1,6 +1,7 @@
 """That a working leader is not failed over for nothing: both cores busy, the cluster under traffic.
 
-Run by ``make bench-calm``. It counts changes of leadership and interruptions; there should be none of the first.
+Run by ``make bench-calm``. It counts changes of leadership, of which there should be
+none, and the longest interruption.
 """
 
 from __future__ import annotations

@@ -109,7 +109,7 @@ def measure(cluster: Cluster, fault: Fault, series: Series) -> None:
 
 
 def _let_the_old_one_stay_away(client: Writer, fault: Fault, injected_s: float) -> None:
-    """A node that hung for a moment only would prove little: it wakes when the next term is well under way."""
+    """A node that hung for a moment would prove little: it wakes when the next term is well under way."""
     if fault is FAULTS["hang"]:
         client.wait_until(lambda: time.monotonic() >= injected_s + FROZEN_AT_LEAST_S, WRITE_TIMEOUT_S)
 

@@ -25,7 +25,7 @@ WHEN = {
     Situation.ALONE: "this manager belongs to no cluster",
     Situation.CUT_OFF: "no consistent read of Consul succeeded: nothing is known",
     Situation.PAUSED: "an operator holds automatic failover",
-    Situation.HANDING_OVER: "a switchover was asked for and this node leads, or the lease waits for its target",
+    Situation.HANDING_OVER: "this node leads and is to hand over, or the lease waits for the target",
     Situation.LEADING: "the lease is held by this node's own session",
     Situation.LEADERLESS: "nobody holds the lease",
     Situation.FOLLOWING: "another session holds the lease",
