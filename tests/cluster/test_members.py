@@ -89,6 +89,13 @@ def test_a_manager_of_another_version_cannot_join(house, newcomer, unchanged):
     assert (refused.value.status, refused.value.code) == (400, "bad_parameters_error")
 
 
+def test_the_leader_itself_refuses_a_hostname(house, newcomer, unchanged):
+    member = {"host_ip": "localhost", "node_name": newcomer.name}
+    with pytest.raises(Rejected, match="hostname") as refused:
+        house.cluster.client().request("PUT", f"/cluster/nodes/{newcomer.name}", json=member)
+    assert (refused.value.status, refused.value.code) == (400, "bad_parameters_error")
+
+
 def test_a_member_can_neither_start_nor_join(house):
     leader = house.cluster.leader()
     replica = house.others(leader)[0]
