@@ -40,7 +40,7 @@ class _Section(BaseModel):
 
 
 class Paths(_Section):
-    """Folders of a node. ``run`` holds sockets (short path!) and lies, like ``shm``, in memory."""
+    """Folders of a node. ``run`` holds sockets (short path!) and lies in memory."""
 
     etc: Path = Path("/etc/cloudify")
     state: Path = Path("/var/lib/cloudify")
