@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -30,6 +31,14 @@ def formed_cluster(size: int = 3) -> Iterator[Cluster]:
             yield cluster
         finally:
             bed.destroy()
+
+
+def keep_logs(cluster: Cluster, name: str) -> None:
+    """Copy the nodes' cluster logs to ``benchmarks/out/logs/<name>``, because the bed will be gone."""
+    folder = OUT / "logs" / name
+    folder.mkdir(parents=True, exist_ok=True)
+    for node in cluster.bed:
+        shutil.copyfile(node.config.paths.cluster_log, folder / f"{node.name}.log")
 
 
 def write_result(name: str, result: Mapping[str, Any]) -> Path:

@@ -16,7 +16,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks.beds import formed_cluster, write_result
+from benchmarks.beds import formed_cluster, keep_logs, write_result
 from demo.cluster import Cluster
 from demo.node import Node
 from demo.phases import Moment, phases
@@ -26,6 +26,8 @@ WARM_UP_WRITES = 50
 WRITE_TIMEOUT_S = 60.0
 WHOLE_TIMEOUT_S = 180.0
 FROZEN_AT_LEAST_S = 6.0
+SLOW_S = 5.0
+"""Longer interruptions than this want an explanation: the nodes' logs are kept beside the results."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +124,8 @@ def _account(
     spent = phases(cluster.history(), moment.unix(began_s), moment.unix(gap.after.answered_s))
     verdict = check(cluster.client(), journals)
     worst = journals[0].interruption(moment.monotonic_s) or gap
+    if gap.duration_s > SLOW_S:
+        keep_logs(cluster, f"{time.strftime('%H%M%S')}-{gap.duration_s:.1f}s")
     series.interruptions_s.append(gap.duration_s)
     series.worst_s.append(worst.duration_s)
     series.phases_s.append(spent)

@@ -176,7 +176,7 @@ class Timing(_Section):
     detach_timeout_s: Seconds = 5.0
     promote_timeout_s: Seconds = 30.0
     catch_up_timeout_s: Seconds = 5.0
-    switchover_timeout_s: Seconds = 10.0
+    switchover_timeout_s: Seconds = 3.0
     alone_after_s: Seconds = 10.0
     drop_after_s: Seconds = 5.0
     step_down_hold_s: Seconds = 10.0

@@ -108,7 +108,7 @@ class Spec:
     leader_services: frozenset[str] = LEADER_SERVICES
     alone_after_s: float = 10.0
     drop_after_s: float = 5.0
-    switchover_timeout_s: float = 10.0
+    switchover_timeout_s: float = 3.0
     step_down_hold_s: float = 10.0
     service_grace_s: float = 10.0
     receiver_grace_s: float = 3.0
