@@ -17,7 +17,7 @@ from orchestrator.model.errors import ServicesUnavailable
 from tests.support.waiting import eventually
 
 BACK_S = 60.0
-QUEUES = ("health", "cluster", "files")
+QUEUES = ("health", "cluster")
 WORKER_STARTED = re.compile(r"worker for queue (\w+) started \((\d+)\)")
 
 PROGRAMS = (
