@@ -152,7 +152,7 @@ class RestSettings(_Section):
 class ServicesSettings(_Section):
     """How this machine's services are run."""
 
-    manager: Literal["supervisor", "systemd"] = "supervisor"
+    manager: Literal["supervisor"] = "supervisor"
 
 
 class Gossip(_Section):

@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 def adopt(clients: Clients, snapshot: Snapshot, present: Options) -> None:
     """Take over options that were changed since; the next tick builds the node anew with them.
 
-    ``consul_raft_multiplier`` is read by Consul when it starts, and so counts from its next start on.
+    ``consul_raft_multiplier`` goes into Consul's own configuration, which is written by start and join only.
     """
     registered = snapshot.cluster.members.get(snapshot.me) if snapshot.cluster else None
     if registered is None:
