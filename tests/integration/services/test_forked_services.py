@@ -95,9 +95,13 @@ def test_what_goes_wrong_in_a_service_is_in_its_log(node):
 
 
 def test_the_services_of_a_killed_supervisord_are_found_and_ended(node):
+    def shown():
+        return {process.arguments[4] for process in node.processes() if len(process.arguments) > 4}
+
+    # A service that was forked a moment ago still shows the arguments of supervisord.
+    eventually(lambda: {"first", "second"} <= shown(), 10, "both services show who they are")
     os.kill(node.services.pid(), signal.SIGKILL)
     eventually(lambda: not supervisord.is_running(node.config), 10, "supervisord is gone")
-    left = {process.arguments[4] for process in node.processes() if len(process.arguments) > 4}
-    assert {"first", "second"} <= left
+    assert {"first", "second"} <= shown()
     supervisord.clear_leftovers(node.config, node.config_file)
     assert not node.processes()
