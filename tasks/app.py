@@ -70,7 +70,6 @@ app.conf.update(
     worker_cancel_long_running_tasks_on_connection_loss=False,
     beat_schedule=beat_schedule(config.timing.tick_interval_s),
     beat_max_loop_interval=config.timing.tick_interval_s,
-    beat_scheduler="celery.beat:Scheduler",  # It keeps no file: the schedule is the table.
     imports=("tasks.tick", "tasks.actions", "tasks.formation"),
     timezone="UTC",
 )
