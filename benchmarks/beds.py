@@ -13,6 +13,7 @@ from typing import Any
 from demo.bed import Bed
 from demo.cfy import Cfy, form
 from demo.cluster import Cluster
+from orchestrator.model.errors import ClusterError
 
 OUT = Path(__file__).parent / "out"
 FORM_TIMEOUT_S = 120.0
@@ -39,6 +40,16 @@ def keep_logs(cluster: Cluster, name: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for node in cluster.bed:
         shutil.copyfile(node.config.paths.cluster_log, folder / f"{node.name}.log")
+
+
+@contextmanager
+def logs_kept_on_failure(cluster: Cluster) -> Iterator[None]:
+    """Keep the nodes' logs when the block fails: what they tell is the reason."""
+    try:
+        yield
+    except (RuntimeError, ClusterError):
+        keep_logs(cluster, "failed")
+        raise
 
 
 def write_result(name: str, result: Mapping[str, Any]) -> Path:

@@ -16,7 +16,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks.beds import formed_cluster, keep_logs, write_result
+from benchmarks.beds import formed_cluster, keep_logs, logs_kept_on_failure, write_result
 from demo.cluster import Cluster
 from demo.node import Node
 from demo.phases import Moment, phases
@@ -171,7 +171,7 @@ def main() -> int:
     parser.add_argument("--faults", nargs="+", choices=FAULTS, default=list(FAULTS))
     arguments = parser.parse_args()
     results: dict[str, Any] = {}
-    with formed_cluster() as cluster:
+    with formed_cluster() as cluster, logs_kept_on_failure(cluster):
         for name in arguments.faults:
             print(f"{name}:", flush=True)
             series = Series()
