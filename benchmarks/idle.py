@@ -10,53 +10,41 @@ import argparse
 import json
 import os
 import sys
-import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from benchmarks.beds import formed_cluster
 from benchmarks.cost import Cost, Meter, Reading, costs, total
-from demo.bed import Bed
-from demo.cfy import Cfy, form
-from demo.cluster import Cluster
 from orchestrator.model.errors import ClusterError
 
 OUT = Path(__file__).parent / "out" / "idle.json"
-NAMES = ("n1", "n2", "n3")
 APART = ("postgresql", "consul")
 """Services that do not count."""
 
 CPU_LIMIT_PERCENT, PSS_LIMIT_MIB = 3.0, 200.0
-FORM_TIMEOUT_S = 120.0
 SETTLE_S, IDLE_S = 15.0, 60.0
 """How long the cluster is left alone before the measurement, until its start has been digested, and in it."""
 
 
 def measure(settle_s: float, idle_s: float) -> dict[str, Any]:
     """Form a cluster, leave it alone, and return the figures of its nodes."""
-    with tempfile.TemporaryDirectory(prefix="bench-idle-") as folder:
-        bed = Bed(Path(folder), NAMES)
-        try:
-            cluster = Cluster(bed)
-            cluster.install()
-            cluster.start()
-            leader = form(cluster, Cfy(cluster), FORM_TIMEOUT_S)
-            time.sleep(settle_s)
-            meters = [Meter(node) for node in bed]
-            before = [meter.read() for meter in meters]
-            time.sleep(idle_s)
-            after = [meter.read() for meter in meters]
-            return {
-                meter.node.name: {
-                    "role": "leader" if meter.node is leader else "replica",
-                    **_figures(earlier, later),
-                }
-                for meter, earlier, later in zip(meters, before, after, strict=True)
+    with formed_cluster() as cluster:
+        leader = cluster.leader()
+        time.sleep(settle_s)
+        meters = [Meter(node) for node in cluster.bed]
+        before = [meter.read() for meter in meters]
+        time.sleep(idle_s)
+        after = [meter.read() for meter in meters]
+        return {
+            meter.node.name: {
+                "role": "leader" if meter.node is leader else "replica",
+                **_figures(earlier, later),
             }
-        finally:
-            bed.destroy()
+            for meter, earlier, later in zip(meters, before, after, strict=True)
+        }
 
 
 def _figures(before: Reading, after: Reading) -> dict[str, Any]:
