@@ -24,11 +24,11 @@ WHEN = {
     Situation.REMOVED: "this node was taken off its cluster",
     Situation.ALONE: "this manager belongs to no cluster",
     Situation.CUT_OFF: "no consistent read of Consul succeeded: nothing is known",
-    Situation.PAUSED: "an operator holds automatic failover",
     Situation.HANDING_OVER: "this node leads and is to hand over, or the lease waits for the target",
     Situation.LEADING: "the lease is held by this node's own session",
-    Situation.LEADERLESS: "nobody holds the lease",
     Situation.FOLLOWING: "another session holds the lease",
+    Situation.PAUSED: "nobody holds the lease, an operator holds failover, and this node did not lead last",
+    Situation.LEADERLESS: "nobody holds the lease",
 }
 
 INTRODUCTION = """# The playbook

@@ -14,11 +14,11 @@ have reported, the one that is the next master does ``acquire_lease``: it is LEA
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from orchestrator.decide import leadership, postgres, services
 from orchestrator.decide.situation import Situation, situation_of
-from orchestrator.model.action import Action, Plan
+from orchestrator.model.action import LEAVING_OFFICE, Action, Plan
 from orchestrator.model.snapshot import Snapshot
 from orchestrator.model.spec import Spec
 
@@ -66,6 +66,15 @@ PLAYBOOK: Mapping[Situation, tuple[Rule, ...]] = {
 def decide(snapshot: Snapshot, spec: Spec) -> Plan:
     """What this node does about what it sees. Pure: the same snapshot gives the same plan."""
     situation = situation_of(snapshot, spec)
-    candidates = (rule(snapshot, spec) for rule in PLAYBOOK[situation])
-    actions = tuple(action for action in candidates if action is not None)
+    actions = tuple(_actions(PLAYBOOK[situation], snapshot, spec))
     return Plan(situation, actions, leadership.serves(snapshot))
+
+
+def _actions(rules: tuple[Rule, ...], snapshot: Snapshot, spec: Spec) -> Iterator[Action]:
+    """What the rules say, up to an action that ends the situation: what the rest says is void then."""
+    for rule in rules:
+        action = rule(snapshot, spec)
+        if action is not None:
+            yield action
+        if isinstance(action, LEAVING_OFFICE):
+            return

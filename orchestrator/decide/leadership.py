@@ -6,7 +6,7 @@ only the node that is named by its own snapshot tries to take the lease.
 
 from __future__ import annotations
 
-from orchestrator.decide.situation import holds_lease, view_of
+from orchestrator.decide.situation import view_of
 from orchestrator.model.action import (
     AcquireLease,
     Announce,
@@ -23,6 +23,8 @@ from orchestrator.model.snapshot import ClusterView, Report, Role, Snapshot, Syn
 from orchestrator.model.spec import Spec
 
 CANDIDATE_CHECKS = frozenset({"database", "services", "consul", "heartbeat"})
+SESSION_CHECKS = frozenset({"consul", "heartbeat", "guard"})
+"""Consul gives no session, and so no lease, to a node that it sees fail one of these."""
 
 
 def majority_of(count: int) -> int:
@@ -94,9 +96,12 @@ def _is_candidate(report: Report, view: ClusterView) -> bool:
 def is_eligible(snapshot: Snapshot, spec: Spec) -> bool:
     """Whether this node may be a candidate: it is well, and has not just stepped down.
 
-    A node judges itself by what it sees, not by what Consul says of it, which may be late.
+    A node judges itself by what it sees, not by what Consul says of it, which may be late. But who would get
+    no session makes room for another candidate.
     """
     view = view_of(snapshot)
+    if not view.health.get(snapshot.me, frozenset()) >= SESSION_CHECKS:
+        return False
     well = snapshot.database_failing_s == 0 and snapshot.services_failing_s == 0
     held_back = snapshot.promise.stepped_down == view.lease.term and view.lease_seen_s < spec.step_down_hold_s
     return well and not held_back and snapshot.database.role in (Role.PRIMARY, Role.STANDBY)
@@ -176,7 +181,7 @@ def acquire_lease(snapshot: Snapshot, spec: Spec) -> AcquireLease | None:
 def end_unreachable_leader(snapshot: Snapshot, spec: Spec) -> EndSession | None:
     """A majority of the members, freshly, cannot reach the leader's guard: do not wait for Consul."""
     view = view_of(snapshot)
-    if view.lease.session is None or view.lease.holder == snapshot.me:
+    if view.lease.session is None or view.lease.holder == snapshot.me or view.paused:
         return None
     suspecting = [
         name
@@ -195,7 +200,7 @@ def end_unreachable_leader(snapshot: Snapshot, spec: Spec) -> EndSession | None:
 def end_own_stale_session(snapshot: Snapshot, spec: Spec) -> EndSession | None:
     """The lease is held in this node's name by a session of an earlier life, which nobody renews."""
     lease = view_of(snapshot).lease
-    if lease.holder == snapshot.me and lease.session is not None and not holds_lease(snapshot):
+    if lease.holder == snapshot.me and lease.session is not None and not snapshot.holds_lease:
         return EndSession(lease.session, lease.term, "the session belongs to an earlier life of this node")
     return None
 
@@ -218,6 +223,8 @@ def step_down(snapshot: Snapshot, spec: Spec) -> StepDown | HandOver | None:
 
     With a working database it hands over, which loses nothing and interrupts least.
     """
+    if view_of(snapshot).paused:
+        return None
     database_down = snapshot.database_failing_s > 0
     services_down = snapshot.services_failing_s >= spec.service_grace_s
     if not (database_down or services_down) or not announced(snapshot):
@@ -245,7 +252,7 @@ def announce(snapshot: Snapshot, spec: Spec) -> Announce | None:
 def hand_over(snapshot: Snapshot, spec: Spec) -> HandOver | None:
     """The leader's part of a switchover that was asked for."""
     view = view_of(snapshot)
-    if view.switchover is None or not holds_lease(snapshot):
+    if view.switchover is None or not snapshot.holds_lease:
         return None
     return HandOver(view.lease.term, view.switchover.target)
 
@@ -276,7 +283,7 @@ def end_switchover(snapshot: Snapshot, spec: Spec) -> EndSwitchover | None:
 def serves(snapshot: Snapshot) -> bool:
     """Whether the REST service may act as the leader: announced, on record, open, and not handing over."""
     view = snapshot.cluster
-    if view is None or not holds_lease(snapshot) or view.announcement is None or view.record is None:
+    if view is None or not snapshot.holds_lease or view.announcement is None or view.record is None:
         return False
     term = view.lease.term
     draining = view.switchover is not None and view.switchover.term == term

@@ -30,23 +30,23 @@ def situation_of(snapshot: Snapshot, spec: Spec) -> Situation:
         return Situation.ALONE
     if view is None:
         return Situation.CUT_OFF
-    if view.paused:
-        return Situation.PAUSED
     if is_handing_over(snapshot, view, spec):
         return Situation.HANDING_OVER
     return _by_lease(snapshot, view)
 
 
 def _by_lease(snapshot: Snapshot, view: ClusterView) -> Situation:
-    if holds_lease(snapshot):
+    if snapshot.holds_lease:
         return Situation.LEADING
-    return Situation.LEADERLESS if view.lease.free else Situation.FOLLOWING
+    if not view.lease.free:
+        return Situation.FOLLOWING
+    return Situation.PAUSED if view.paused and not _led_last(snapshot, view) else Situation.LEADERLESS
 
 
-def holds_lease(snapshot: Snapshot) -> bool:
-    """Whether the newest consistent read shows this node's own session on the lease."""
-    view = snapshot.cluster
-    return view is not None and not view.lease.free and view.lease.session == snapshot.session
+def _led_last(snapshot: Snapshot, view: ClusterView) -> bool:
+    """Whether nobody has led since this node did: when it takes its lease back, that is no failover."""
+    record = view.record
+    return record is not None and (record.leader, record.term) == (snapshot.me, view.lease.term)
 
 
 def is_handing_over(snapshot: Snapshot, view: ClusterView, spec: Spec) -> bool:
@@ -59,7 +59,7 @@ def is_handing_over(snapshot: Snapshot, view: ClusterView, spec: Spec) -> bool:
     if switchover is None or switchover.term != view.lease.term:
         return False
     if not view.lease.free:
-        return holds_lease(snapshot) and switchover.released_at is None
+        return snapshot.holds_lease and switchover.released_at is None
     return switchover.released_at is not None and view.lease_seen_s < spec.switchover_timeout_s
 
 

@@ -246,6 +246,9 @@ Action = (
     | StopEverything
 )
 
+LEAVING_OFFICE = (StepDown, HandOver)
+"""After one of these the node leads no more, so nothing that a leader does may follow it in a plan."""
+
 
 @dataclass(frozen=True, slots=True)
 class Done:

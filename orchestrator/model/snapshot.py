@@ -35,6 +35,10 @@ class Lease:
         """Whether no session holds the lease."""
         return self.session is None
 
+    def held_by(self, session: str | None) -> bool:
+        """Whether ``session`` holds the lease; no session holds nothing."""
+        return session is not None and self.session == session
+
 
 @dataclass(frozen=True, slots=True)
 class SyncSetting:
@@ -228,3 +232,8 @@ class Snapshot:
     not_receiving_s: float = 0.0
     services_failing_s: float = 0.0
     database_failing_s: float = 0.0
+
+    @property
+    def holds_lease(self) -> bool:
+        """Whether the newest consistent read shows this node's own session on the lease."""
+        return self.cluster is not None and self.cluster.lease.held_by(self.session)

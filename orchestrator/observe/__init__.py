@@ -10,6 +10,7 @@ from orchestrator.model.spec import Spec
 from orchestrator.observe import leadership, postgres, services
 from orchestrator.observe.stopwatch import Stopwatch
 from orchestrator.record import lease_file, promises, session
+from orchestrator.record.lease_file import LeaseState
 
 
 @dataclass(slots=True)
@@ -34,7 +35,8 @@ class Observer:
             else None
         )
         own_session = session.read(clients.config)
-        leads = view is not None and not view.lease.free and view.lease.session == own_session
+        told = lease_file.read(clients.config.paths.lease_file) or LeaseState()
+        leads = view is not None and view.lease.held_by(own_session)
         running = services.running(clients)
         return Snapshot(
             me=clients.me,
@@ -45,29 +47,24 @@ class Observer:
             promise=promises.read(clients.config.paths.promise_file),
             running=running,
             session=own_session,
-            valid_until_s=self._valid_until_s(began_s, leads=leads),
+            valid_until_s=self._renewed_until_s(began_s) if leads else told.valid_until_s,
             cut_off_s=self._failing_s("consul", view is not None, began_s),
             absent_s=self._absent_s(view, database, began_s),
             not_receiving_s=self._failing_s("receiver", database.receiving, began_s),
             services_failing_s=self._failing_s(
-                "services", services.are_well(running, self.spec, leads=self._serves(leads=leads)), began_s
+                # Leader's services are expected once it has been serving; before, they are only starting.
+                "services",
+                services.are_well(running, self.spec, leads=leads and told.serving),
+                began_s,
             ),
             database_failing_s=self._failing_s(
                 "database", postgres.is_well(database, view, leads=leads), began_s
             ),
         )
 
-    def _valid_until_s(self, began_s: float, *, leads: bool) -> float:
+    def _renewed_until_s(self, began_s: float) -> float:
         """A confirmed renewal lasts for the lease's time to live, less the guard's margin."""
-        if leads:
-            return began_s + self.lease_ttl_s - self.clients.config.timing.guard_margin_s
-        state = lease_file.read(self.clients.config.paths.lease_file)
-        return state.valid_until_s if state else 0.0
-
-    def _serves(self, *, leads: bool) -> bool:
-        """Leader's services are expected once the leader has been serving; before, they are only starting."""
-        state = lease_file.read(self.clients.config.paths.lease_file)
-        return leads and state is not None and state.serving
+        return began_s + self.lease_ttl_s - self.clients.config.timing.guard_margin_s
 
     def _failing_s(self, fact: str, well: bool, now_s: float) -> float:  # noqa: FBT001 - one of two equals
         return self.stopwatch.true_for_s(fact, value=not well, now_s=now_s)

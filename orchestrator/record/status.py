@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from orchestrator.clients import Clients
 from orchestrator.model.action import Plan
 from orchestrator.model.errors import ConsulUnavailable
-from orchestrator.model.snapshot import MembershipState, NodeStatus, Snapshot
+from orchestrator.model.snapshot import ClusterView, MembershipState, NodeStatus, Snapshot
 from orchestrator.record import outbox
 from orchestrator.record.lease_file import LeaseState
 
@@ -21,6 +21,9 @@ STATUS_AT_LEAST_EVERY_S = 5.0
 NOT_MORE_OFTEN_THAN_S = 0.8
 """During an election there are many ticks in a second, and the machine has better things to do."""
 
+NEEDED_TO_LEAD = frozenset({"heartbeat", "guard"})
+"""Checks without which Consul lets this node have no session."""
+
 
 def lease_state(snapshot: Snapshot, plan: Plan) -> LeaseState:
     """What the guard and the REST service of this machine must know of ``snapshot``."""
@@ -29,11 +32,10 @@ def lease_state(snapshot: Snapshot, plan: Plan) -> LeaseState:
         return LeaseState(member=True, removed=True)
     if snapshot.membership is not MembershipState.MEMBER:
         return LeaseState()
-    held = view is not None and not view.lease.free and view.lease.session == snapshot.session
     return LeaseState(
         member=True,
         term=view.lease.term if view else 0,
-        held=held,
+        held=snapshot.holds_lease,
         valid_until_s=snapshot.valid_until_s,
         serving=plan.serves,
         settled=plan.serves or _settled(snapshot),
@@ -45,7 +47,7 @@ def _settled(snapshot: Snapshot) -> bool:
     view = snapshot.cluster
     if view is None:
         return snapshot.cut_off_s > ELECTION_PATIENCE_S
-    if view.lease.free or view.lease.session == snapshot.session:
+    if view.lease.free or snapshot.holds_lease:
         return view.paused
     return view.announcement is not None and view.announcement.term == view.lease.term
 
@@ -61,6 +63,7 @@ class Reporter:
     _said_at_s: float = field(default=0.0)
     _verdict: tuple[bool, bool] | None = field(default=None)
     _verdict_at_s: float = field(default=0.0)
+    _unknown: frozenset[str] = field(default=frozenset())
 
     def report(self, snapshot: Snapshot, plan: Plan) -> None:
         """Refresh the checks, and the status when there is news."""
@@ -68,6 +71,7 @@ class Reporter:
             return
         try:
             self._checks(snapshot)
+            self._mend_what_servers_know(snapshot.me, snapshot.cluster)
             self._status(snapshot, plan)
             outbox.deliver(self.clients.config.paths.outbox_file, self.clients.consul.append_history)
         except ConsulUnavailable as error:
@@ -87,6 +91,14 @@ class Reporter:
             self.clients.consul.pass_check(name)
         elif self.fail_fast:
             self.clients.consul.fail_check(name, "see the cluster log of the node")
+
+    def _mend_what_servers_know(self, me: str, view: ClusterView) -> None:
+        """News takes a moment: only what the servers did not know at the last look either is told again."""
+        known = view.health.get(me, frozenset())
+        unknown = NEEDED_TO_LEAD - known if known else frozenset()
+        if lost := unknown & self._unknown:
+            self.clients.consul.tell_servers_again(lost)
+        self._unknown = unknown
 
     def _status(self, snapshot: Snapshot, plan: Plan) -> None:
         status = NodeStatus(

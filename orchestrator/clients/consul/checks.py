@@ -42,6 +42,22 @@ class CheckOperations(Connection):
             if present.get(name) != notes:
                 self._api.agent.check.register(name, definition, check_id=name, notes=notes)
 
+    def tell_servers_again(self, checks: frozenset[str]) -> None:
+        """Have the servers told of those of ``checks`` that pass by what this node's own agent knows.
+
+        An agent whose news was lost, because the servers were electing, tells them again only when it next
+        compares everything with them, after a minute or two (Consul's documentation, "Anti-Entropy"). For so
+        long the node could make no session. A check that is registered as passing is news at once.
+        """
+        agent = self._api.agent
+        passing = {check["CheckID"] for check in agent.checks().values() if check["Status"] == "passing"}
+        definitions = self._definitions()
+        for name in checks & passing & definitions.keys():
+            definition = definitions[name]
+            agent.check.register(
+                name, {**definition, "status": "passing"}, check_id=name, notes=str(definition)
+            )
+
     def _definitions(self) -> dict[str, dict[str, str]]:
         guard = {
             "tcp": endpoint(self.config.host_ip, self.config.ports.guard),

@@ -68,6 +68,34 @@ def test_nothing_of_a_dead_node_passes(lead, cluster):
         assert "n3" not in other.alive_agents()
 
 
+@pytest.mark.parametrize("check", ["guard", "heartbeat"])
+def test_what_the_servers_have_missed_is_told_again(lead, cluster, check):
+    client, _ = lead(0)
+    believe_failing(cluster[1].client, client.me, cluster[0].config.host_ip, check)
+    with pytest.raises(ConsulUnavailable, match=f"Check '{check}' is in critical state"):
+        client.create_session()
+    client.tell_servers_again(frozenset({check}))
+    eventually(lambda: check in client.health()[client.me], 10, "the servers know that it passes")
+    assert client.create_session()
+
+
+def test_a_check_that_fails_is_not_told_as_passing(lead, cluster, guards):
+    client, _ = lead(0)
+    guards[0].close()
+    agent = client._api.agent
+    eventually(lambda: agent.checks()["guard"]["Status"] == "critical", 10, "the agent sees the guard fail")
+    client.tell_servers_again(frozenset({"guard"}))
+    assert agent.checks()["guard"]["Status"] == "critical"
+    eventually(lambda: "guard" not in client.health()[client.me], 10, "the servers know that it fails")
+
+
+def believe_failing(client, node, host_ip, check):
+    """Have the servers believe that a check of a node fails, as when the news that it passes was lost."""
+    stale = {"Node": node, "CheckID": check, "Name": check, "Status": "critical"}
+    client._api.catalog.register(node, host_ip, check=stale)
+    eventually(lambda: check not in client.health()[node], 10, "the servers believe that it fails")
+
+
 def test_no_agent_at_all(cluster):
     client = cluster[0].client
     config = cluster[0].config.model_copy(update={"api_host": "127.91.255.254"})

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from orchestrator.decide.leadership import CANDIDATE_CHECKS
+from orchestrator.decide.leadership import CANDIDATE_CHECKS, SESSION_CHECKS
 from orchestrator.model.lsn import Lsn, Position
 from orchestrator.model.snapshot import (
     Announcement,
@@ -48,7 +48,7 @@ def view(**changes: Any) -> ClusterView:
             record=RECORD,
             announcement=Announcement(TERM, "n1", "10.0.0.1", 5432, 1, (), ((TERM, 1),)),
             members={name: Member(name, f"10.0.0.{name[1:]}") for name in sorted(NAMES)},
-            health=dict.fromkeys(NAMES, CANDIDATE_CHECKS),
+            health=dict.fromkeys(NAMES, CANDIDATE_CHECKS | SESSION_CHECKS),
         ),
         **changes,
     )

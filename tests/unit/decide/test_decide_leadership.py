@@ -119,6 +119,8 @@ def test_report(snapshot, reported):
         ({"promise": Promise(INDEX, stepped_down=TERM), "cluster": {"lease_seen_s": 5.0}}, False),
         ({"promise": Promise(INDEX, stepped_down=TERM), "cluster": {"lease_seen_s": 10.0}}, True),
         ({"promise": Promise(INDEX, stepped_down=TERM - 1), "cluster": {"lease_seen_s": 5.0}}, True),
+        # Consul would give it no session: its guard fails by what the servers know.
+        ({"cluster": {"health": {"n1": leadership.CANDIDATE_CHECKS}}}, False),
     ],
 )
 def test_eligible(changes, eligible):
@@ -153,6 +155,11 @@ def test_end_unreachable_leader(suspicions, ended):
     assert isinstance(leadership.end_unreachable_leader(snapshot, SPEC), EndSession) == ended
 
 
+def test_while_the_cluster_is_paused_no_leader_is_ended():
+    paused = {"suspicions": {"n2": TERM, "n3": TERM}, "paused": True}
+    assert leadership.end_unreachable_leader(replica(cluster=paused), SPEC) is None
+
+
 def test_suspicions_of_the_dead_do_not_count():
     changes = {"suspicions": {"n2": TERM, "n3": TERM}, "health": {"n2": frozenset({"heartbeat"})}}
     assert leadership.end_unreachable_leader(replica(cluster=changes), SPEC) is None
@@ -180,6 +187,7 @@ def test_a_session_of_an_earlier_life_is_ended():
         ({"database_failing_s": 0.1, "cluster": {"health": {}}}, None),  # Nobody could do better.
         ({"database_failing_s": 0.1, "cluster": {"record": None}}, None),
         ({"database_failing_s": 0.1, "cluster": {"announcement": None}}, None),
+        ({"database_failing_s": 0.1, "cluster": {"paused": True}}, None),
     ],
 )
 def test_step_down(changes, action):

@@ -24,13 +24,19 @@ RELEASED = Switchover(TERM, "n2", at(100))
         (leader(session="another"), "following"),
         (leader(cluster={"lease": FREE}), "leaderless"),
         (replace(leader(), cluster=None), "cut_off"),
-        (leader(cluster={"paused": True}), "paused"),
+        # A pause stops elections, and nothing else.
+        (leader(cluster={"paused": True}), "leading"),
+        (replica(cluster={"paused": True}), "following"),
+        (voter(cluster={"paused": True}), "paused"),
+        # Whoever led last may take its lease back: that is no failover.
+        (leader(cluster={"lease": FREE, "paused": True}), "leaderless"),
+        (leader(cluster={"lease": FREE, "paused": True, "record": None}), "paused"),
         (leader(membership=MembershipState.ALONE), "alone"),
         (leader(membership=MembershipState.JOINING), "alone"),
         (leader(membership=MembershipState.REMOVED), "removed"),
         (leader(cluster={"removed": frozenset({"n1"})}), "removed"),
         (leader(cluster={"removed": frozenset({"n1"}), "paused": True}), "removed"),
-        (leader(cluster={"switchover": ASKED, "paused": True}), "paused"),
+        (leader(cluster={"switchover": ASKED, "paused": True}), "handing_over"),
     ],
 )
 def test_situation(snapshot, situation):
