@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from manager.gateway.configuration import load_config, settings_of
 from manager.gateway.connection import Json
+from manager.gateway.files import Files
 from manager.gateway.formation import Formation
 from manager.gateway.leadership import Leadership
 from manager.gateway.lease import LeaseReader
@@ -18,5 +19,5 @@ __all__ = ["HISTORY_LIMIT", "Gateway", "Json", "load_config", "settings_of"]
 HISTORY_LIMIT = 1000
 
 
-class Gateway(LeaseReader, ServiceList, Formation, Leadership):
+class Gateway(LeaseReader, ServiceList, Formation, Leadership, Files):
     """The cluster, as REST shows it; one file per subject."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from orchestrator.model.files import FilesRecord, FilesReport, FilesState
 from orchestrator.model.lsn import Fork, Lsn, Position, Terms
 
 
@@ -158,6 +159,8 @@ class ClusterView:
     statuses: Mapping[str, NodeStatus] = field(default_factory=dict)
     switchover: Switchover | None = None
     paused: bool = False
+    files: FilesRecord | None = None
+    file_reports: Mapping[str, FilesReport] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +235,7 @@ class Snapshot:
     not_receiving_s: float = 0.0
     services_failing_s: float = 0.0
     database_failing_s: float = 0.0
+    files: FilesState = field(default_factory=FilesState)
 
     @property
     def holds_lease(self) -> bool:

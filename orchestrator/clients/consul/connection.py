@@ -53,7 +53,7 @@ class Connection:
     def _pairs(self, prefix: str) -> dict[str, Pair]:
         """All keys below ``prefix`` at one moment, as a majority of the servers confirms it."""
         _, found = self._api.kv.get(prefix, recurse=True, consistency="consistent")
-        return {pair.key: pair for pair in map(_pair, found or ())}
+        return {each.key: each for each in map(pair, found or ())}
 
     def _transact(self, operations: Iterable[Operation]) -> int | None:
         """Do all of the operations at one moment, or none.
@@ -84,5 +84,6 @@ def next_index(before: int, found: object) -> int:
     return now if now >= before else 0
 
 
-def _pair(raw: Mapping[str, Any]) -> Pair:
+def pair(raw: Mapping[str, Any]) -> Pair:
+    """A key as the library hands it out."""
     return Pair(raw["Key"], raw["Value"] or b"", raw["LockIndex"], raw["ModifyIndex"], raw.get("Session"))

@@ -10,7 +10,9 @@ cluster/members/<name>     ``Member``
 cluster/removed/<name>     exists for ever for each name that was removed
 cluster/reports/<name>     ``Report`` of a detached node
 cluster/suspicions/<name>  number of the term whose leader this node cannot reach
-cluster-status/<name>      ``NodeStatus``; outside of ``cluster/``, so that it wakes nobody
+cluster/files              ``FilesRecord`` of the present leader
+cluster-files/<name>       ``FilesReport``; outside of ``cluster/``, so that it wakes nobody's loop
+cluster-status/<name>      ``NodeStatus``; likewise
 history/<number>           ``HistoryEntry``; 20 digits, so that the order of the keys is that of the entries
 ========================== ======================================================================
 """
@@ -28,6 +30,8 @@ MEMBERS = "cluster/members/"
 REMOVED = "cluster/removed/"
 REPORTS = "cluster/reports/"
 SUSPICIONS = "cluster/suspicions/"
+FILES = "cluster/files"
+FILE_REPORTS = "cluster-files/"
 STATUSES = "cluster-status/"
 HISTORY = "history/"
 

@@ -7,6 +7,8 @@ that it was decided on, and Consul refuses it when that has passed: a late one d
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from typing import TypeVar
 
 from orchestrator.clients.consul import keys
 from orchestrator.clients.consul.codec import encode
@@ -20,6 +22,8 @@ from orchestrator.clients.consul.connection import (
 )
 from orchestrator.model.errors import ConsulUnavailable, LeaseLost, Stale, StaleTerm
 from orchestrator.model.snapshot import Announcement, Lease, Switchover, SyncRecord
+
+T = TypeVar("T")
 
 SESSION_NAME = "cloudify-lease"
 SESSION_CHECKS = frozenset({"serfHealth", "heartbeat", "guard"})
@@ -105,6 +109,18 @@ class LeaseOperations(Connection):
     def _write_as_leader(
         self, session: str, term: int, key: str, value: object, *, and_then: Operation | None = None
     ) -> None:
+        self._change_as_leader(session, term, key, lambda _: value, and_then=and_then)
+
+    def _change_as_leader(
+        self,
+        session: str,
+        term: int,
+        key: str,
+        make: Callable[[Pair], T],
+        *,
+        and_then: Operation | None = None,
+    ) -> T:
+        """Write what ``make`` makes of the key as it is now, and return that."""
         pairs = self._pairs(keys.WATCHED)
         lease = lease_of(pairs.get(keys.LEASE, ABSENT))
         if lease.session != session:
@@ -118,10 +134,12 @@ class LeaseOperations(Connection):
             # The same session may hold the lease again in a later term; the index tells the terms apart.
             check_unchanged(keys.LEASE, lease.modified),
         ]
-        write = operation("cas", key, encode(value), Index=pairs.get(key, ABSENT).modified)
+        present = pairs.get(key, ABSENT)
+        value = make(present)
+        write = operation("cas", key, encode(value), Index=present.modified)
         refused = self._transact([*conditions, write, *([and_then] if and_then else [])])
         if refused is None:
-            return
+            return value
         if refused < len(conditions):
             raise LeaseLost(f"{key} was not written: the lease was lost meanwhile.")
         raise Stale(f"{key} was not written: an earlier write to it came through late.")

@@ -12,7 +12,8 @@ from orchestrator.model.errors import Conflict, NotFound
 from orchestrator.model.snapshot import ClusterView, Member, NodeStatus, Report, Switchover
 
 PRESENT = "true"  # the value of a key whose existence is what it says
-OWN = (keys.MEMBERS, keys.REPORTS, keys.SUSPICIONS, keys.STATUSES)  # the keys that belong to one node
+# the keys that belong to one node
+OWN = (keys.MEMBERS, keys.REPORTS, keys.SUSPICIONS, keys.STATUSES, keys.FILE_REPORTS)
 
 
 class StoreOperations(Connection):

@@ -9,6 +9,7 @@ from orchestrator.clients.consul import keys
 from orchestrator.clients.consul.codec import decode
 from orchestrator.clients.consul.connection import ABSENT, Pair
 from orchestrator.clients.consul.lease import lease_of
+from orchestrator.model.files import FilesRecord, FilesReport
 from orchestrator.model.snapshot import (
     Announcement,
     ClusterView,
@@ -36,6 +37,8 @@ def build(pairs: Pairs) -> ClusterView:
         statuses=_each(NodeStatus, pairs, keys.STATUSES),
         switchover=_one(Switchover, pairs, keys.SWITCHOVER),
         paused=keys.PAUSE in pairs,
+        files=_one(FilesRecord, pairs, keys.FILES),
+        file_reports=_each(FilesReport, pairs, keys.FILE_REPORTS),
     )
 
 

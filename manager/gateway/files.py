@@ -1,0 +1,110 @@
+"""An uploaded file outlives its leader: it is acknowledged when replicas have it (``docs/adr/0010``)."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+
+from manager import errors
+from manager.gateway.connection import Connection, Health, Json, translated
+from orchestrator.model.errors import ClusterError
+from orchestrator.model.files import FilesRecord, FilesReport
+from orchestrator.model.snapshot import ClusterView, SyncRecord
+from orchestrator.record import session
+
+log = logging.getLogger(__name__)
+
+LOOK_AGAIN_S = 1.0
+"""How often it is looked whether replicas are still well, while their reports are waited for."""
+
+
+class Files(Connection):
+    """Telling the cluster of changed files, and waiting until they are safe."""
+
+    def protect_files(self, timeout_s: float) -> None:
+        """Wait until whatever lies in the replicated folders now survives the loss of this machine.
+
+        As many members of the sync record must report it as confirm each commit. With no healthy replica,
+        which is logged, and in a manager that is alone there is nothing to wait for. Raises ``Unavailable``
+        when healthy replicas did not confirm within ``timeout_s``, or when this manager leads no more.
+        """
+        deadline_s = time.monotonic() + timeout_s
+        if not self.is_member():
+            return
+        with translated():
+            wanted = self._bump()
+            reports, index = self.consul().file_reports()
+            while not self._is_safe(wanted, reports):
+                left_s = deadline_s - time.monotonic()
+                if left_s <= 0:
+                    raise errors.Unavailable(
+                        f"The files were not confirmed by enough replicas within {timeout_s:g} s."
+                    )
+                reports, index = self.consul().file_reports(index, min(left_s, LOOK_AGAIN_S))
+
+    def files_changed(self) -> None:
+        """Have the replicas follow a change, a deletion for example, without waiting for them. Never raises.
+
+        What goes wrong is only logged: replicas compare everything from time to time.
+        """
+        if not self.is_member():
+            return
+        try:
+            self._bump()
+        except ClusterError as error:
+            log.warning("The replicas were not told of changed files: %s", error)
+
+    def files_state(self) -> Json | None:
+        """How the replication of files stands; None in a manager that is alone, and before a first record."""
+        if not self.is_member():
+            return None
+        with translated():
+            view = self.consul().view()
+        if view.files is None:
+            return None
+        return {
+            "generation": view.files.generation,
+            "complete": view.files.complete,
+            "missing": view.files.missing,
+            "behind": {name: files_behind(name, view) for name in sorted(view.members)},
+        }
+
+    def _bump(self) -> FilesRecord:
+        own, consul = session.read(self.config) or "", self.consul()
+        return consul.bump_files(own, consul.read_lease().term)
+
+    def _is_safe(self, wanted: FilesRecord, reports: Mapping[str, FilesReport]) -> bool:
+        """Whether enough members have reported ``wanted``. Raises ``Unavailable`` in another term."""
+        view, health = self.consul().view(), self.consul().health()
+        if view.lease.term != wanted.term or view.record is None or view.record.term != wanted.term:
+            raise errors.Unavailable("Another term has begun; it is not known whether the files are safe.")
+        if not _healthy(view.record, view, health):
+            log.warning("Unprotected: files of generation %d are on this machine only.", wanted.generation)
+            return True
+        having = [
+            name
+            for name in view.record.members
+            if name in view.members and name in reports and _covers(reports[name], wanted)
+        ]
+        return len(having) >= max(1, view.record.k)
+
+
+def _healthy(record: SyncRecord, view: ClusterView, health: Health) -> frozenset[str]:
+    alive = {name for name, passing in health.items() if {"consul", "heartbeat"} <= passing}
+    return record.members & alive & frozenset(view.members)
+
+
+def _covers(report: FilesReport, wanted: FilesRecord) -> bool:
+    return report.term == wanted.term and report.generation >= wanted.generation
+
+
+def files_behind(name: str, view: ClusterView) -> int | None:
+    """How many changes of the leader's files a node has not reported; None when that cannot be told."""
+    if view.files is None or name == view.lease.holder:
+        return 0 if view.files is not None and not view.lease.free else None
+    report = view.file_reports.get(name)
+    if report is None:
+        return None
+    behind = max(0, view.files.generation - report.generation)
+    return behind if report.term == view.files.term else max(1, behind)
