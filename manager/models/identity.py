@@ -1,14 +1,15 @@
-"""The tables. They are made and changed by Alembic only (``migrations``)."""
+"""Who uses the manager, and in which tenants."""
 
 from __future__ import annotations
 
 import secrets
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any
 
-from sqlalchemy import DateTime, ForeignKey, Index, String, func
-from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+from sqlalchemy import ForeignKey, Index, String, func
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from manager.models.base import NAME_LENGTH, Base
 
 ADMIN_ROLE = "sys_admin"
 DEFAULT_ROLE = "default"
@@ -16,13 +17,6 @@ SYSTEM_ROLES = (ADMIN_ROLE, DEFAULT_ROLE)
 TENANT_ROLES = ("manager", "user", "operations", "viewer")
 DEFAULT_TENANT_ROLE = "user"
 DEFAULT_TENANT = "default_tenant"
-NAME_LENGTH = 256
-
-
-class Base(DeclarativeBase):
-    """The root of all tables."""
-
-    type_annotation_map: ClassVar[dict[Any, Any]] = {datetime: DateTime(timezone=True), dict[str, Any]: JSONB}
 
 
 class Role(Base):
