@@ -124,6 +124,15 @@ class House:
         """The members beside ``nodes``."""
         return [node for node in self.bed if node not in nodes and node.name in self.members()]
 
+    def bystander(self, leader: Node) -> Node:
+        """A replica whose loss does not concern the leader: Consul is not led from its machine.
+
+        While Consul elects no lease can be renewed: the loss of the other one may cost the leader its office.
+        """
+        replicas = self.others(leader)
+        led_from = self.cluster.wait(leader.clients.consul.consul_leader, WHOLE_S, "Consul has no leader")
+        return next(node for node in replicas if node.host_ip != led_from.rpartition(":")[0])
+
     def logs(self) -> Iterator[tuple[str, str]]:
         """The end of each node's cluster log, under its name, without tracebacks."""
         for node in self.bed if self._built else ():

@@ -46,7 +46,7 @@ def test_of_the_leader(cluster, traffic, name):
 def test_of_a_replica(cluster, house, traffic, name):
     leader = cluster.leader()
     term = cluster.view(leader).lease.term
-    replica = house.others(leader)[0]
+    replica = house.bystander(leader)
     killed = nemesis.kill(replica, name)
     nemesis.is_back(replica, name, killed)
     nemesis.let_loop_turn(replica, times=3)
@@ -70,10 +70,30 @@ def test_the_service_manager_of_the_leader(cluster, traffic):
 
 def test_the_service_manager_of_a_replica(cluster, house, traffic):
     leader = cluster.leader()
-    replica = house.others(leader)[0]
+    replica = house.bystander(leader)
     nemesis.kill(replica, "supervisord")
     traffic.flows()
 
     replica.start()
     assert cluster.wait_until_whole(WHOLE_S) is leader
+    traffic.was_kept()
+
+
+def test_the_replica_from_which_consul_is_led(cluster, house, traffic):
+    """No lease can be renewed while Consul elects: the leader may have to come back, or be replaced."""
+    leader = cluster.leader()
+    led_from = leader.clients.consul.consul_leader().rpartition(":")[0]
+    victim = next((node for node in house.others(leader) if node.host_ip == led_from), None)
+    if victim is None:
+        # Consul is led from the leader's own machine: let another one lead the cluster.
+        target = house.others(leader)[0]
+        assert house.ask(leader, "cluster", "set-active", target.name).exit_code == 0
+        assert traffic.moves_away_from(leader) is target
+        cluster.wait_until_whole(WHOLE_S)
+        victim = leader
+    victim.kill()
+    traffic.flows()
+
+    victim.start()
+    cluster.wait_until_whole(WHOLE_S)
     traffic.was_kept()

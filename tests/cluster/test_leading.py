@@ -39,7 +39,7 @@ def test_a_switchover_under_load_loses_nothing(cluster, house, traffic):
 def test_a_switchover_that_makes_no_sense_is_refused(cluster, house, traffic):
     leader = cluster.leader()
     term = cluster.view(leader).lease.term
-    offline = house.others(leader)[0]
+    offline = house.bystander(leader)
     offline.kill()
     eventually(
         lambda: any(each["name"] == offline.name and not each["online"] for each in cluster.members()),
