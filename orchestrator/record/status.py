@@ -97,6 +97,7 @@ class Reporter:
         known = view.health.get(me, frozenset())
         unknown = NEEDED_TO_LEAD - known if known else frozenset()
         if lost := unknown & self._unknown:
+            log.info("Consul's servers see these checks fail: %s", ", ".join(sorted(lost)))
             self.clients.consul.tell_servers_again(lost)
         self._unknown = unknown
 
