@@ -7,12 +7,17 @@
     │   ├── NoSuchIncludeField        400 no_such_include_field_error
     │   └── TooLarge                  413 bad_parameters_error
     ├── IllegalAction                 400 illegal_action_error
+    ├── InvalidBlueprint              400 invalid_blueprint_error
+    ├── MissingInput                  400 missing_required_deployment_input_error
+    ├── UnknownInput                  400 unknown_deployment_input_error
+    ├── DependentExists               400 dependent_exists_error
     ├── Unauthorized                  401 unauthorized_error
     ├── Forbidden                     403 forbidden_error
     ├── NotFound                      404 not_found_error
     ├── MethodNotAllowed              405 method_not_allowed_error
     ├── Conflict                      409 conflict_error
-    └── UnsupportedContentType        415 unsupported_content_type_error
+    ├── UnsupportedContentType        415 unsupported_content_type_error
+    └── StorageFull                   507 storage_full_error
     Unavailable                       nothing was done: see ``refusals``
     OutcomeUnknown                    it may have been done: the connection is closed without an answer
 """
@@ -50,6 +55,34 @@ class IllegalAction(RestError):
 
     status = HTTPStatus.BAD_REQUEST
     error_code = "illegal_action_error"
+
+
+class InvalidBlueprint(RestError):
+    """The parser does not accept a blueprint, or its archive is not what an archive has to be."""
+
+    status = HTTPStatus.BAD_REQUEST
+    error_code = "invalid_blueprint_error"
+
+
+class MissingInput(RestError):
+    """A deployment needs an input that was not given."""
+
+    status = HTTPStatus.BAD_REQUEST
+    error_code = "missing_required_deployment_input_error"
+
+
+class UnknownInput(RestError):
+    """A deployment was given an input that its blueprint does not have."""
+
+    status = HTTPStatus.BAD_REQUEST
+    error_code = "unknown_deployment_input_error"
+
+
+class DependentExists(RestError):
+    """It cannot be deleted while something else needs it."""
+
+    status = HTTPStatus.BAD_REQUEST
+    error_code = "dependent_exists_error"
 
 
 class Unauthorized(RestError):
@@ -104,6 +137,13 @@ class UnsupportedContentType(RestError):
 
     status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
     error_code = "unsupported_content_type_error"
+
+
+class StorageFull(RestError):
+    """There is no room on the disk for what was sent. Nothing of it was kept."""
+
+    status = HTTPStatus.INSUFFICIENT_STORAGE
+    error_code = "storage_full_error"
 
 
 class Unavailable(Exception):
