@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import time
 from base64 import b64encode
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
 from cli.errors import NOT_LEADER, REMOVED, CliError, Denied, Failure, NoManager, Rejected
 from cli.profile import Profile
-from cli.wire import Answer, Query, Request, Target, Unreachable, exchange, tls_context
+from cli.wire import Answer, Content, Query, Receiver, Request, Target, Unreachable, exchange, tls_context
 
 Trace = Callable[[str], None]
+QueryValue = str | int | Sequence[str] | None
 
 
 def path(*parts: str) -> str:
@@ -48,7 +49,7 @@ class Api:
         self._leader = profile.leader
         self._tls = _tls(profile, more_ca_files) if profile.protocol == "https" else None
 
-    def get(self, where: str, **query: str | int | None) -> Any:
+    def get(self, where: str, **query: QueryValue) -> Any:
         """Read a resource."""
         return self.request("GET", where, query=query)
 
@@ -64,11 +65,23 @@ class Api:
         """Change a resource."""
         return self.request("PATCH", where, body=body)
 
-    def delete(self, where: str, body: Any = None) -> Any:
+    def delete(self, where: str, body: Any = None, **query: QueryValue) -> Any:
         """Delete a resource."""
-        return self.request("DELETE", where, body=body)
+        return self.request("DELETE", where, query=query, body=body)
 
-    def items(self, where: str, **query: str | int | None) -> list[dict[str, Any]]:
+    def upload(self, where: str, content: Content | None, **query: QueryValue) -> Any:
+        """Create a resource from a file; the next member gets it from the beginning.
+
+        A manager recognises a repeat by its bytes, and answers it like the first: a conflict is a refusal,
+        always.
+        """
+        return self.request("PUT", where, query=query, content=content, answer_needed=True)
+
+    def download(self, where: str, receive: Receiver) -> Any:
+        """Fetch a file; ``receive`` gets it anew from each member, until one has sent all of it."""
+        return self.request("GET", where, receive=receive)
+
+    def items(self, where: str, **query: QueryValue) -> list[dict[str, Any]]:
         """All the entries of a list, however many pages it has."""
         found: list[dict[str, Any]] = []
         while True:
@@ -87,6 +100,8 @@ class Api:
         *,
         query: Query | None = None,
         body: Any = None,
+        content: Content | None = None,
+        receive: Receiver | None = None,
         answer_needed: bool = False,
     ) -> Any:
         """Ask the members in turn, and return what the first one that leads answers.
@@ -94,7 +109,7 @@ class Api:
         Raises ``Rejected`` when it refuses, ``NoManager`` when there is none. Returns None when the request
         was carried out by a member that could not say so any more.
         """
-        request = Request(method, where, query or {}, body, self._headers())
+        request = Request(method, where, query or {}, body, self._headers(), content, receive)
         failures: list[Failure] = []
         for address in tuple(self._order):
             outcome = self._ask(address, request)

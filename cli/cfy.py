@@ -18,9 +18,20 @@ import click
 from cli.command import RootGroup, profile_option
 
 COMMANDS = {
+    "agents": ("cli.commands.agents:group", "Agents: the manager's hands on other machines."),
+    "blueprints": ("cli.commands.blueprints:group", "Blueprints: what can be deployed."),
     "cluster": ("cli.commands.cluster:group", "The cluster: its members, its leader, its history."),
-    "maintenance-mode": ("cli.commands.maintenance:group", "Whether the manager is in maintenance mode."),
+    "deployments": ("cli.commands.deployments:group", "Deployments: blueprints with their inputs."),
+    "events": ("cli.commands.events:group", "What executions reported."),
+    "executions": ("cli.commands.executions:group", "Executions: workflows that ran, run, or will run."),
+    "maintenance-mode": (
+        "cli.commands.maintenance:group",
+        "Maintenance mode, in which a manager starts nothing new.",
+    ),
+    "node-instances": ("cli.commands.node_instances:group", "The instances of the nodes of deployments."),
+    "nodes": ("cli.commands.nodes:group", "Nodes: what deployments consist of."),
     "profiles": ("cli.commands.profiles:group", "Which cluster is spoken to, and as whom."),
+    "snapshots": ("cli.commands.snapshots:group", "Snapshots: all that the manager holds, in one file."),
     "status": ("cli.commands.status:command", "Show whether the active manager works, service by service."),
     "tenants": ("cli.commands.tenants:group", "The tenants of the manager, and who works in them."),
     "tokens": ("cli.commands.tokens:group", "Tokens, which stand for a user name and a password."),

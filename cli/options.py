@@ -6,11 +6,16 @@ import functools
 import ipaddress
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import click
 
+from cli.settings import Settings
+
 Decorator = Callable[[Callable[..., None]], Callable[..., None]]
+
+VISIBILITIES = ("private", "tenant", "global")
 
 
 class IpAddress(click.ParamType[str]):
@@ -105,3 +110,49 @@ def new_member(function: Callable[..., None]) -> Callable[..., None]:
         help="The member's name in the cluster. Default: a generated one.",
     )
     return host_ip_option(node_name_option(node_options()(wrapper)))
+
+
+def _in_tenant(ctx: click.Context, _param: click.Parameter, value: str | None) -> None:
+    if value:
+        ctx.ensure_object(Settings).tenant = value
+
+
+in_tenant: Decorator = click.option(
+    *("-t", "--tenant-name"),
+    expose_value=False,
+    callback=_in_tenant,
+    metavar="TENANT",
+    help="The tenant. Default: the profile's.",
+)
+
+visibility: Decorator = click.option(
+    *("-l", "--visibility"),
+    type=click.Choice(VISIBILITIES),
+    default="tenant",
+    show_default=True,
+    help="Who sees it: its maker, its tenant, or all tenants.",
+)
+
+blueprint_filter: Decorator = click.option(
+    "-b", "--blueprint-id", metavar="BLUEPRINT", help="Only those of this blueprint."
+)
+
+deployment_filter: Decorator = click.option(
+    "-d", "--deployment-id", metavar="DEPLOYMENT", help="Only those of this deployment."
+)
+
+
+def force(help_text: str, name: str = "force") -> Decorator:
+    """``-f``: go on where the command would refuse; ``name`` is the parameter's."""
+    return click.option("-f", "--force", name, is_flag=True, help=help_text)
+
+
+def output_path(function: Callable[..., None]) -> Callable[..., None]:
+    """``-o`` and ``-f`` of a download."""
+    path = click.option(
+        *("-o", "--output-path"),
+        type=click.Path(path_type=Path),
+        metavar="PATH",
+        help="The file to write, or the folder to write it to. Default: the present folder.",
+    )
+    return path(force("Replace the file if there is one.")(function))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -13,6 +14,9 @@ import click
 from cli.settings import Settings
 
 Rows = Sequence[Mapping[str, Any]]
+
+Transferred = Callable[[int, int | None], None]
+"""Is told how many bytes have been transferred, and of how many (None: that is not known)."""
 
 STYLES = {
     "leader": "bold green",
@@ -39,6 +43,17 @@ class Output:
         clock = time.strftime("%H:%M:%S", time.localtime(at_s))
         click.echo(f"{click.style(clock, dim=True)}  {message}", err=True)
 
+    @contextmanager
+    def transfer(self, label: str) -> Iterator[Transferred]:
+        """Show how far a transfer is: a bar on a terminal, and nothing anywhere else."""
+        if self.settings.quiet or self.settings.json or not sys.stderr.isatty():
+            yield lambda _done, _total: None
+            return
+        bar = _progress_bar()
+        task = bar.add_task(label, total=None)
+        with bar:
+            yield lambda done, total: bar.update(task, completed=done, total=total)
+
     def trace(self, message: str) -> None:
         """Say what is sent and answered, for who asked for it with ``-v``."""
         if self.settings.verbosity >= Settings.SHOW_REQUESTS:
@@ -54,6 +69,14 @@ class Output:
     def json(self, data: Any) -> None:
         """Print data as JSON."""
         click.echo(json.dumps(data, indent=2, default=str))
+
+    def json_line(self, data: Any) -> None:
+        """Print data as JSON on a line of its own: one of many that come one by one."""
+        click.echo(json.dumps(data, default=str))
+
+    def line(self, text: str) -> None:
+        """Print one result of many that come one by one."""
+        click.echo(text.rstrip())
 
     def table(self, rows: Rows, columns: Sequence[str], *, data: Any = None, empty: str = "Nothing.") -> None:
         """Print one line per row; with ``--json`` print ``data`` (default: the rows) instead."""
@@ -119,6 +142,14 @@ def rich_table(rows: Rows, columns: Sequence[str]) -> Any:
         cells = (text_of(row.get(column)) for column in columns)
         table.add_row(*(Text(cell, style=STYLES.get(cell.lower(), "")) for cell in cells))
     return table
+
+
+def _progress_bar() -> Any:
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn())
+    return Progress(*columns, TransferSpeedColumn(), console=Console(stderr=True), transient=True)
 
 
 def _print_rich(rows: Rows, columns: Sequence[str]) -> None:

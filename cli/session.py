@@ -36,7 +36,8 @@ class Session:
     @functools.cached_property
     def profile(self) -> Profile:
         """The profile of this call, with credentials. Raises ``NoProfile`` or ``NoCredentials``."""
-        return with_credentials(self.store.get(self.settings.profile))
+        profile = with_credentials(self.store.get(self.settings.profile))
+        return replace(profile, tenant=self.settings.tenant or profile.tenant)
 
     @functools.cached_property
     def api(self) -> Api:

@@ -1,4 +1,4 @@
-"""What the common options of every command say: ``--json``, ``-q``, ``-v``, ``--profile``."""
+"""What the options say that many commands have: ``--json``, ``-q``, ``-v``, ``--profile``, ``-t``."""
 
 from __future__ import annotations
 
@@ -18,3 +18,4 @@ class Settings:
     verbosity: int = 0
     profile: str | None = None
     config_file: str | None = None
+    tenant: str | None = None

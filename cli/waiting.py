@@ -18,8 +18,10 @@ T = TypeVar("T")
 class Deadline:
     """How long one command may take in all."""
 
-    def __init__(self, timeout_s: float) -> None:
+    def __init__(self, timeout_s: float, look_with: str = "cfy cluster status") -> None:
+        """``look_with``: the command that tells later on what has become of it."""
         self.timeout_s = timeout_s
+        self.look_with = look_with
         self.started_s = time.monotonic()
 
     @property
@@ -52,7 +54,7 @@ class Deadline:
             because = f"\n{last.message}" if last else ""
             raise TimedOut(
                 f"After {self.timeout_s:g} s {what}.{because}",
-                "It may still happen: look with cfy cluster status. --timeout sets how long to wait.",
+                f"It may still happen: look with {self.look_with}. --timeout sets how long to wait.",
             )
         time.sleep(interval_s)
 

@@ -10,7 +10,8 @@ import http.client
 import json
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -21,6 +22,11 @@ CONNECT_TIMEOUT_S = 5.0
 READ_TIMEOUT_S = 120.0
 """For the answer. Some answers take long (an election is waited for, a database catches up)."""
 
+TRANSFER_TIMEOUT_S = 900.0
+"""For the answer to an upload: the manager unpacks it, and waits until a replica has it, too."""
+
+CHUNK_BYTES = 256 * 1024
+
 BASE_PATH = "/api/v3.1"
 
 REASONS: Mapping[type[Exception], str] = {
@@ -30,7 +36,7 @@ REASONS: Mapping[type[Exception], str] = {
     socket.gaierror: "the name cannot be resolved",
 }
 
-Query = Mapping[str, str | int | None]
+Query = Mapping[str, str | int | Sequence[str] | None]
 
 
 class Unreachable(Exception):
@@ -51,21 +57,47 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
+class Incoming:
+    """A file that a manager sends. ``size`` in bytes, and ``name``: None when it does not say."""
+
+    name: str | None
+    size: int | None
+    chunks: Iterator[bytes]
+
+
+Content = Callable[[], Iterator[bytes]]
+"""Gives the bytes to be sent, from the first one on, each time that it is called."""
+
+Receiver = Callable[[Incoming], Any]
+"""Takes a file, and gives what the answer shall have as its body."""
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
-    """What is asked for. ``body`` is sent as JSON."""
+    """What is asked for: ``body`` is sent as JSON, ``content`` as it is, in chunks.
+
+    ``receive`` gets the body of a success, which is no JSON then.
+    """
 
     method: str
     path: str
     query: Query
     body: Any
     headers: Mapping[str, str]
+    content: Content | None = None
+    receive: Receiver | None = None
+
+    @property
+    def timeout_s(self) -> float:
+        """How long to wait for the answer."""
+        return READ_TIMEOUT_S if self.content is None else TRANSFER_TIMEOUT_S
 
     @property
     def url(self) -> str:
         """Path and query below the host."""
         # Commas stay as they are: the contract's clients send lists of fields like that.
-        given = {key: str(value) for key, value in self.query.items() if value is not None}
-        query = urlencode(given, safe=",")
+        given = {key: value for key, value in self.query.items() if value is not None}
+        query = urlencode(given, safe=",", doseq=True)
         return f"{BASE_PATH}{self.path}" + (f"?{query}" if query else "")
 
 
@@ -79,7 +111,7 @@ class Answer:
     @property
     def ok(self) -> bool:
         """Whether the manager has done what it was asked for."""
-        return 200 <= self.status < 300 and self.body is not None  # noqa: PLR2004 -- The 2xx of HTTP.
+        return _is_success(self.status) and self.body is not None
 
     @property
     def error_code(self) -> str:
@@ -109,10 +141,13 @@ def tls_context(ca_files: tuple[str, ...] = (), *, trust_all: bool = False) -> s
 
 
 def exchange(target: Target, request: Request) -> Answer:
-    """Send a request and read the answer, on a connection of its own. Raises ``Unreachable``."""
+    """Send a request and read the answer, on a connection of its own.
+
+    Raises ``Unreachable``, and whatever the request's ``content`` and ``receive`` raise.
+    """
     connection = _connection(target)
     try:
-        _connect(connection)
+        _connect(connection, request.timeout_s)
         return _converse(connection, request)
     finally:
         connection.close()
@@ -126,25 +161,57 @@ def _connection(target: Target) -> http.client.HTTPConnection:
     )
 
 
-def _connect(connection: http.client.HTTPConnection) -> None:
+def _connect(connection: http.client.HTTPConnection, timeout_s: float) -> None:
     try:
         connection.connect()
     except OSError as error:
         raise Unreachable(_reason(error), sent=False) from error
-    connection.sock.settimeout(READ_TIMEOUT_S)
+    connection.sock.settimeout(timeout_s)
 
 
 def _converse(connection: http.client.HTTPConnection, request: Request) -> Answer:
-    body = None if request.body is None else json.dumps(request.body)
-    headers = {"Content-type": "application/json", "Connection": "close", **request.headers}
     try:
-        connection.request(request.method, request.url, body=body, headers=headers)
-        response = connection.getresponse()
-        return Answer(response.status, _decoded(response.read()))
+        _send(connection, request)
+        return _answer(connection.getresponse(), request)
     except TimeoutError as error:
-        raise Unreachable(f"gave no answer within {READ_TIMEOUT_S:g} s", sent=True) from error
+        raise Unreachable(f"gave no answer within {request.timeout_s:g} s", sent=True) from error
     except (OSError, http.client.HTTPException) as error:
         raise Unreachable(f"broke the connection ({_reason(error)})", sent=True) from error
+
+
+def _send(connection: http.client.HTTPConnection, request: Request) -> None:
+    headers = {"Content-type": "application/json", "Connection": "close", **request.headers}
+    if request.content is None:
+        body = None if request.body is None else json.dumps(request.body)
+        connection.request(request.method, request.url, body=body, headers=headers)
+        return
+    headers["Transfer-Encoding"] = "chunked"
+    # A member that refuses an upload hangs up without reading all of it; its answer is there nevertheless.
+    with suppress(ConnectionError, ssl.SSLEOFError):
+        connection.request(
+            request.method, request.url, body=request.content(), headers=headers, encode_chunked=True
+        )
+
+
+def _answer(response: http.client.HTTPResponse, request: Request) -> Answer:
+    if request.receive is None or not _is_success(response.status):
+        return Answer(response.status, _decoded(response.read()))
+    incoming = Incoming(response.headers.get_filename(), response.length, _chunks(response))
+    return Answer(response.status, request.receive(incoming))
+
+
+def _chunks(response: http.client.HTTPResponse) -> Iterator[bytes]:
+    missing = response.length
+    while chunk := response.read(CHUNK_BYTES):
+        yield chunk
+        missing = None if missing is None else missing - len(chunk)
+    if missing:
+        # The library takes the end of the connection for the end of the file.
+        raise http.client.HTTPException(f"{missing} bytes are missing")
+
+
+def _is_success(status: int) -> bool:
+    return 200 <= status < 300  # noqa: PLR2004 -- The 2xx of HTTP.
 
 
 def _decoded(content: bytes) -> Any:

@@ -6,12 +6,16 @@ from typing import Any
 
 import click
 
-from cli.api import path
 from cli.command import Group
+from cli.options import Decorator
+from cli.resources import Resource, delete_command, get_command, list_command
 from cli.session import Session, pass_session
 
-COLUMNS = ("name", "users", "groups")
 DEFAULT_ROLE = "user"
+
+TENANTS = Resource(
+    "tenant", columns=("name", "users", "groups"), query={"_get_data": "true"}, in_tenant=False
+)
 
 tenant_name = click.option("-t", "--tenant-name", required=True, metavar="TENANT", help="The tenant.")
 
@@ -21,24 +25,9 @@ def group() -> None:
     """The tenants of the manager, and who works in them."""
 
 
-@group.command("list")
-@pass_session
-def list_(session: Session) -> None:
-    """List the tenants."""
-    session.out.table(session.api.items("/tenants", _get_data="true"), COLUMNS, empty="There are no tenants.")
-
-
-@group.command("get")
-@click.argument("tenant")
-@pass_session
-def get(session: Session, tenant: str) -> None:
-    """Show a tenant."""
-    session.out.details(_read(session, tenant))
-
-
-def _read(session: Session, tenant: str) -> dict[str, Any]:
-    found: dict[str, Any] = session.api.get(path("tenants", tenant), _get_data="true")
-    return found
+group.add_command(list_command(TENANTS))
+group.add_command(get_command(TENANTS))
+group.add_command(delete_command(TENANTS))
 
 
 @group.command("create")
@@ -46,47 +35,41 @@ def _read(session: Session, tenant: str) -> dict[str, Any]:
 @pass_session
 def create(session: Session, tenant: str) -> None:
     """Create a tenant."""
-    created = session.api.post(path("tenants", tenant))
-    session.out.done(f"Tenant {tenant} is created.", created or _read(session, tenant))
+    created = session.api.post(TENANTS.path(tenant))
+    session.out.done(f"Tenant {tenant} is created.", created or TENANTS.read(session, tenant))
 
 
-@group.command("delete")
-@click.argument("tenant")
-@pass_session
-def delete(session: Session, tenant: str) -> None:
-    """Delete a tenant."""
-    session.api.delete(path("tenants", tenant))
-    session.out.done(f"Tenant {tenant} is deleted.", {"deleted": tenant})
+def role(**attributes: Any) -> Decorator:
+    """``-r``: what a user is in a tenant."""
+    return click.option("-r", "--role", metavar="ROLE", help="The role in this tenant.", **attributes)
 
 
 @group.command("add-user")
 @click.argument("username")
 @tenant_name
-@click.option(
-    "-r", "--role", default=DEFAULT_ROLE, show_default=True, metavar="ROLE", help="The role in this tenant."
-)
+@role(default=DEFAULT_ROLE, show_default=True)
 @pass_session
 def add_user(session: Session, username: str, tenant_name: str, role: str) -> None:
     """Let a user work in a tenant."""
     body = {"username": username, "tenant_name": tenant_name, "role": role}
     changed = session.api.put("/tenants/users", body)
-    session.out.done(
-        f"User {username} is {role} in tenant {tenant_name}.", changed or _read(session, tenant_name)
-    )
+    _told(session, changed, f"User {username} is {role} in tenant {tenant_name}.", tenant_name)
+
+
+def _told(session: Session, changed: Any, message: str, tenant: str) -> None:
+    session.out.done(message, changed or TENANTS.read(session, tenant))
 
 
 @group.command("update-user")
 @click.argument("username")
 @tenant_name
-@click.option("-r", "--role", required=True, metavar="ROLE", help="The role in this tenant.")
+@role(required=True)
 @pass_session
 def update_user(session: Session, username: str, tenant_name: str, role: str) -> None:
     """Change a user's role in a tenant."""
     body = {"username": username, "tenant_name": tenant_name, "role": role}
     changed = session.api.patch("/tenants/users", body)
-    session.out.done(
-        f"User {username} is {role} in tenant {tenant_name}.", changed or _read(session, tenant_name)
-    )
+    _told(session, changed, f"User {username} is {role} in tenant {tenant_name}.", tenant_name)
 
 
 @group.command("remove-user")

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import click
 
-from cli.api import path
 from cli.command import Group
 from cli.profile import Profile
+from cli.resources import Resource, delete_command, get_command, list_command
 from cli.session import Session, ask_password, pass_session
 
-COLUMNS = ("username", "role", "active", "tenants", "groups", "last_login_at")
 DEFAULT_ROLE = "default"
+
+USERS = Resource(
+    "user",
+    columns=("username", "role", "active", "is_locked", "tenants", "groups", "last_login_at"),
+    query={"_get_data": "true"},
+    in_tenant=False,
+)
 
 
 @click.group("users", cls=Group)
@@ -24,24 +29,9 @@ def group() -> None:
 new_password = click.option("-p", "--password", metavar="PASSWORD", help="Asked for when it is not given.")
 
 
-@group.command("list")
-@pass_session
-def list_(session: Session) -> None:
-    """List the users."""
-    session.out.table(session.api.items("/users", _get_data="true"), COLUMNS, empty="There are no users.")
-
-
-@group.command("get")
-@click.argument("username")
-@pass_session
-def get(session: Session, username: str) -> None:
-    """Show a user."""
-    session.out.details(_read(session, username))
-
-
-def _read(session: Session, username: str) -> dict[str, Any]:
-    user: dict[str, Any] = session.api.get(path("users", username), _get_data="true")
-    return user
+group.add_command(list_command(USERS))
+group.add_command(get_command(USERS))
+group.add_command(delete_command(USERS))
 
 
 @group.command("create")
@@ -55,7 +45,7 @@ def create(session: Session, username: str, password: str | None, role: str) -> 
     """Create a user."""
     password = password or ask_password(f"Password of the new user {username}", twice=True)
     created = session.api.put("/users", {"username": username, "password": password, "role": role})
-    session.out.done(f"User {username} is created.", created or _read(session, username))
+    session.out.done(f"User {username} is created.", created or USERS.read(session, username))
 
 
 @group.command("set-password")
@@ -65,9 +55,9 @@ def create(session: Session, username: str, password: str | None, role: str) -> 
 def set_password(session: Session, username: str, password: str | None) -> None:
     """Set a user's password; if the profile is this user's, also in the profile."""
     password = password or ask_password(f"New password of {username}", twice=True)
-    changed = session.api.post(path("users", username), {"password": password})
+    changed = session.api.post(USERS.path(username), {"password": password})
     session.store.update(session.profile.name, lambda stored: _with_password(stored, username, password))
-    session.out.done(f"The password of {username} is set.", changed or _read(session, username))
+    session.out.done(f"The password of {username} is set.", changed or USERS.read(session, username))
 
 
 def _with_password(profile: Profile, username: str, password: str) -> Profile:
@@ -82,8 +72,8 @@ def _with_password(profile: Profile, username: str, password: str) -> Profile:
 @pass_session
 def set_role(session: Session, username: str, role: str) -> None:
     """Set a user's role in the system."""
-    changed = session.api.post(path("users", username), {"role": role})
-    session.out.done(f"The role of {username} is {role}.", changed or _read(session, username))
+    changed = session.api.post(USERS.path(username), {"role": role})
+    session.out.done(f"The role of {username} is {role}.", changed or USERS.read(session, username))
 
 
 @group.command("activate")
@@ -103,14 +93,14 @@ def deactivate(session: Session, username: str) -> None:
 
 
 def _set_active(session: Session, username: str, action: str) -> None:
-    changed = session.api.post(path("users", "active", username), {"action": action})
-    session.out.done(f"User {username} is {action}d.", changed or _read(session, username))
+    changed = session.api.post(USERS.path("active", username), {"action": action})
+    session.out.done(f"User {username} is {action}d.", changed or USERS.read(session, username))
 
 
-@group.command("delete")
+@group.command("unlock")
 @click.argument("username")
 @pass_session
-def delete(session: Session, username: str) -> None:
-    """Delete a user."""
-    session.api.delete(path("users", username))
-    session.out.done(f"User {username} is deleted.", {"deleted": username})
+def unlock(session: Session, username: str) -> None:
+    """Let a user try again who gave a wrong password too often."""
+    changed = session.api.post(USERS.path("unlock", username))
+    session.out.done(f"User {username} is unlocked.", changed or USERS.read(session, username))
