@@ -13,7 +13,8 @@ from cli.cfy import main
 from cli.commands import cluster
 from cli.profile import Member, Profile
 from cli.profile_store import ProfileStore
-from tests.unit.cli.scripted import Cluster, Manager
+from tests.unit.cli.cluster_answers import ALONE, IN_CLUSTER, node
+from tests.unit.cli.scripted import NOT_LEADER, Cluster, Manager, items
 
 
 class Cfy:
@@ -67,3 +68,30 @@ def managers():
     cluster = Cluster()
     yield cluster
     cluster.close()
+
+
+@pytest.fixture
+def fresh(cfy, managers):
+    """A manager that is in no cluster, and its profile."""
+    manager = managers.add({"GET /cluster": [ALONE]})
+    cfy.profile(manager, port=managers.port, members=())
+    return manager
+
+
+@pytest.fixture
+def leading(managers):
+    """A manager that leads a cluster of its own."""
+    manager = managers.add({"GET /cluster": IN_CLUSTER})
+    manager.table["GET /cluster/nodes"] = items(node("n1", manager, master=True))
+    return manager
+
+
+@pytest.fixture
+def pair(cfy, managers, leading):
+    """A leader and a replica, and a profile that knows both."""
+    replica = managers.add({"*": NOT_LEADER})
+    leading.table["GET /cluster/nodes"] = items(
+        node("n1", leading, master=True), node("n2", replica, credentials="no", online=False)
+    )
+    cfy.profile(leading, replica, port=managers.port)
+    return leading, replica
