@@ -20,7 +20,6 @@ from dsl_parser import exceptions, parser, tasks, utils
 
 from manager.dsl import DeploymentPlan, Json
 from manager.dsl.imports import Imports, is_inside
-from manager.models.base import NAME_LENGTH
 
 MEGABYTE = 1024 * 1024
 LIMITS = (
@@ -31,6 +30,8 @@ LIMITS = (
 )
 MAX_PLAN_BYTES = 8 * MEGABYTE
 MAX_INSTANCES = 10_000
+MAX_NAME = 256
+"""Of an instance, as the database takes it."""
 
 REFUSALS: Mapping[type[Exception], str] = {
     exceptions.MissingRequiredInputError: "MissingInput",
@@ -77,7 +78,7 @@ def _within(folder: Path) -> Callable[[str], bool]:
 
 def _check_names(nodes: list[Json]) -> None:
     for node in nodes:
-        if len(node["id"]) > NAME_LENGTH - len("_xxxxxx"):
+        if len(node["id"]) > MAX_NAME - len("_xxxxxx"):
             raise ValueError(f"The name of the node {node['id'][:40]}... is too long.")
 
 
