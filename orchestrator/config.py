@@ -83,6 +83,21 @@ class Paths(_Section):
         return self.state / "files"
 
     @property
+    def incoming(self) -> Path:
+        """Where units arrive from other members, before they are complete."""
+        return self.state / "incoming"
+
+    @property
+    def uploads(self) -> Path:
+        """One locked file for each upload that is under way on this node."""
+        return self.state / "uploads"
+
+    @property
+    def files_lock(self) -> Path:
+        """Held by whatever changes the replicated folders on behalf of the cluster."""
+        return self.run / "files.lock"
+
+    @property
     def lease_file(self) -> Path:
         """When the lease was last renewed (see ``orchestrator.record.lease_file``)."""
         return self.run / "lease.json"
@@ -155,6 +170,16 @@ class ServicesSettings(_Section):
     manager: Literal["supervisor"] = "supervisor"
 
 
+class FilesSettings(_Section):
+    """How the replicated files are kept alike: a change is followed at once, all else from time to time."""
+
+    compare_every_s: Seconds = 60.0
+    check_every_s: Seconds = 3600.0
+    sweep_every_s: Seconds = 60.0
+    retry_after_s: Seconds = 2.0
+    transfer_timeout_s: Seconds = 600.0
+
+
 class Gossip(_Section):
     """Consul's LAN gossip, tuned for fast detection of a dead host (figures in ``docs/tuning.md``)."""
 
@@ -197,6 +222,7 @@ class NodeConfig(_Section):
     postgres: PostgresSettings = PostgresSettings()
     rest: RestSettings = RestSettings()
     services: ServicesSettings = ServicesSettings()
+    files: FilesSettings = FilesSettings()
     gossip: Gossip = Gossip()
     timing: Timing = Timing()
 

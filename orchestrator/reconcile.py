@@ -20,7 +20,7 @@ from orchestrator.record import journal, lease_file, options
 from orchestrator.record.status import Reporter, lease_state
 
 Dispatch = Callable[[Plan], bool]
-"""Hands a plan to whoever carries it out; False when an earlier one is still being carried out."""
+"""Hands a part of a plan to whoever carries it out; False when an earlier one is still being carried out."""
 
 
 @dataclass(slots=True)
@@ -39,8 +39,9 @@ def tick(node: Node, dispatch: Dispatch) -> Plan:
     snapshot = node.observer.observe(node.membership, now_s())
     plan = decide(snapshot, node.spec)
     lease_file.write(node.clients.config.paths.lease_file, lease_state(snapshot, plan))
-    if plan.actions and dispatch(plan):
-        journal.write_plan(plan)
+    for part in plan.parts():
+        if dispatch(part):
+            journal.write_plan(part)
     node.reporter.report(snapshot, plan)
     options.adopt(node.clients, snapshot, node.spec.options)
     return plan

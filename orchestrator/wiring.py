@@ -6,8 +6,10 @@ from importlib.metadata import version
 
 from orchestrator.clients import Clients
 from orchestrator.clients.consul import Consul
+from orchestrator.clients.mirror import Mirror
 from orchestrator.clients.peers import Peers
 from orchestrator.clients.postgres import Postgres
+from orchestrator.clients.product import Product
 from orchestrator.clients.services import SupervisorServices
 from orchestrator.config import NodeConfig
 from orchestrator.model.spec import Options, Spec
@@ -30,6 +32,8 @@ def clients_of(config: NodeConfig, me: str | None = None, options: Options | Non
         postgres=Postgres(config, services),
         services=services,
         peers=Peers(config, name),
+        mirror=Mirror(config),
+        product=Product(config),
     )
 
 
@@ -40,7 +44,7 @@ def lease_ttl_s(config: NodeConfig, options: Options) -> float:
 
 def spec_of(config: NodeConfig, me: str, options: Options) -> Spec:
     """What the node decides by."""
-    timing = config.timing
+    timing, files = config.timing, config.files
     return Spec(
         me=me,
         options=options,
@@ -50,6 +54,10 @@ def spec_of(config: NodeConfig, me: str, options: Options) -> Spec:
         step_down_hold_s=timing.step_down_hold_s,
         service_grace_s=timing.service_grace_s,
         receiver_grace_s=timing.receiver_grace_s,
+        files_compare_s=files.compare_every_s,
+        files_check_s=files.check_every_s,
+        files_sweep_s=files.sweep_every_s,
+        files_retry_s=files.retry_after_s,
     )
 
 

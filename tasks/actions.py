@@ -12,15 +12,16 @@ from pydantic import TypeAdapter
 
 from orchestrator.act import perform
 from orchestrator.model import action as actions
-from orchestrator.model.action import Action
+from orchestrator.model.action import BESIDE, Action
 from orchestrator.model.errors import ClusterError
 from orchestrator.record import journal
 from tasks import progress
-from tasks.app import app, config
+from tasks.app import app
 from tasks.exclusive import exclusively
 from tasks.node import current_node
+from tasks.waking import wake
 
-ACTIONS_LOCK = config.paths.run / "actions.lock"
+ACTIONS_LOCK = progress.CHAIN.lock
 
 EXPIRES_S = 5
 """An action that has waited for longer than this was decided on a world that is gone."""
@@ -51,6 +52,10 @@ TASKS: Mapping[type[Action], tuple[str, int]] = {
     actions.HandOver: ("hand_over", SHORT_S),
     actions.EndSwitchover: ("end_switchover", SHORT_S),
     actions.StopEverything: ("stop_everything", SHORT_S),
+    # These three bound each of their steps themselves: the worker of their queue knows no limits.
+    actions.SyncFiles: ("sync_files", LONG_S),
+    actions.GatherFiles: ("gather_files", LONG_S),
+    actions.SweepFiles: ("sweep_files", LONG_S),
 }
 
 
@@ -59,7 +64,8 @@ def _register(kind: type[Action], name: str, time_limit_s: int) -> Task:
 
     @app.task(name=name, time_limit=time_limit_s, expires=EXPIRES_S, ignore_result=True)
     def task(fields: Mapping[str, Any]) -> None:
-        _perform(adapter.validate_python(fields))
+        how = _perform_beside if issubclass(kind, BESIDE) else _perform
+        how(adapter.validate_python(fields))
 
     task.__doc__ = kind.summary
     return task
@@ -71,11 +77,25 @@ def _perform(action: Action) -> None:
         try:
             outcome = perform(current_node().clients, action)
         except ClusterError as error:
-            progress.ended()
+            progress.CHAIN.ended()
             journal.write_failure(action, error)
             raise Reject(str(error), requeue=False) from error
-        progress.goes_on()
+        progress.CHAIN.goes_on()
         journal.write_outcome(action, outcome)
+
+
+def _perform_beside(action: Action) -> None:
+    """Carry out one action about files. It holds its own lock; one that comes too many finds that taken."""
+    try:
+        outcome = perform(current_node().clients, action)
+    except ClusterError as error:
+        journal.write_failure(action, error)
+        raise Reject(str(error), requeue=False) from error
+    finally:
+        progress.BESIDE.ended()
+    journal.write_outcome(action, outcome)
+    # More may have changed meanwhile. After a failure the next beat is early enough.
+    wake()
 
 
 _registered = {kind: _register(kind, name, limit_s) for kind, (name, limit_s) in TASKS.items()}

@@ -23,7 +23,11 @@ HEALTH, CLUSTER, FILES = "health", "cluster", "files"
 QUESTIONS = ("begin", "status", "plan", "pause", "resume", "history")
 """Tasks of ``formation`` that are answered at once, whatever work is being done."""
 
-ROUTES = {"tick": {"queue": HEALTH}, **{f"formation.{name}": {"queue": HEALTH} for name in QUESTIONS}}
+ROUTES = {
+    "tick": {"queue": HEALTH},
+    **{f"formation.{name}": {"queue": HEALTH} for name in QUESTIONS},
+    **{f"{verb}_files": {"queue": FILES} for verb in ("sync", "gather", "sweep")},
+}
 """All other tasks are work, and wait for each other in the queue of actions."""
 
 

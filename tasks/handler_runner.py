@@ -26,6 +26,12 @@ RESTART_DELAY_S = 1.0
 GRACE_S = 10.0
 PR_SET_PDEATHSIG = 1
 
+POOLS = {"files": "solo"}
+"""Whoever waits for rsync needs no child of its own to be killed in: it bounds each step itself.
+
+All others work in a child, which can be killed when its time is over. A child takes some 15 MiB.
+"""
+
 WATCHED = frozenset({signal.SIGCHLD, signal.SIGTERM, signal.SIGINT})
 ENDING = frozenset({signal.SIGTERM, signal.SIGINT})
 
@@ -156,7 +162,7 @@ def work(app: Celery, queue: str) -> int:
     worker = app.Worker(
         hostname=f"{queue}@{os.uname().nodename}",
         queues=[queue],
-        pool="prefork",
+        pool=POOLS.get(queue, "prefork"),
         concurrency=1,
         loglevel=logging.INFO,
         without_gossip=True,
@@ -170,12 +176,11 @@ def work(app: Celery, queue: str) -> int:
 
 def main() -> int:
     """Run the workers of this node."""
-    from tasks.app import CLUSTER, HEALTH, app, log_to_cluster_log  # noqa: PLC0415  Tests run without it.
+    from tasks.app import CLUSTER, FILES, HEALTH, app, log_to_cluster_log  # noqa: PLC0415  Tests run without it.
 
     log_to_cluster_log()
     prepare(app)
-    # Nothing is sent to the queue of files yet: its worker is started here when something is.
-    HandlerRunner((HEALTH, CLUSTER), lambda queue: work(app, queue)).run()
+    HandlerRunner((HEALTH, CLUSTER, FILES), lambda queue: work(app, queue)).run()
     return 0
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from celery import chain
 
 from orchestrator import reconcile
@@ -9,11 +11,11 @@ from orchestrator.decide.situation import Situation
 from orchestrator.model.action import Plan
 from orchestrator.model.snapshot import MembershipState
 from tasks import progress
-from tasks.actions import ACTIONS_LOCK, signature_of
-from tasks.app import CLUSTER, app
-from tasks.exclusive import exclusively
+from tasks.actions import signature_of
+from tasks.app import app
 from tasks.formation import stop_being_member
 from tasks.node import current_node
+from tasks.progress import Line
 from tasks.waking import EXPIRES_S, TICK, awake
 
 TICK_TIME_LIMIT_S = 15
@@ -27,30 +29,26 @@ def tick(*, ends_plan: bool = False) -> None:
     """
     awake()
     if ends_plan:
-        progress.ended()
-    seen, node = progress.actions_done(), current_node()
-    plan = reconcile.tick(node, lambda plan: dispatch(plan, seen))
+        progress.CHAIN.ended()
+    seen = {line: line.actions_done() for line in (progress.CHAIN, progress.BESIDE)}
+    node = current_node()
+    plan = reconcile.tick(node, lambda part: dispatch(part, seen))
     if plan.situation == Situation.REMOVED and node.membership is MembershipState.MEMBER:
         stop_being_member.apply_async(expires=TICK_TIME_LIMIT_S)
 
 
-def dispatch(plan: Plan, seen: int) -> bool:
-    """Enqueue the plan's actions, each after the one before, then a tick that looks at what came of it.
+def dispatch(part: Plan, seen: Mapping[Line, int]) -> bool:
+    """Enqueue the actions of one part of a plan, each after the one before.
 
     While an earlier plan is being carried out nothing is enqueued, and neither when an action has come to
     its end since the look (``seen``: how many had by then): what is still due will be decided again.
     """
-    if _busy() or progress.actions_done() != seen or not progress.begins():
+    line = progress.BESIDE if part.is_beside else progress.CHAIN
+    if line.is_busy() or line.actions_done() != seen[line] or not line.begins():
         return False
-    chain(*(signature_of(action) for action in plan.actions), tick.si(ends_plan=True)).apply_async()
+    steps = [signature_of(action) for action in part.actions]
+    if not part.is_beside:
+        # The last step looks at what came of it.
+        steps.append(tick.si(ends_plan=True))
+    chain(*steps).apply_async()
     return True
-
-
-def _busy() -> bool:
-    if progress.is_under_way():
-        return True
-    with exclusively(ACTIONS_LOCK, wait=False) as free:
-        if not free:
-            return True
-    with app.connection_for_read() as connection:
-        return bool(connection.default_channel.client.llen(CLUSTER))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from orchestrator.act import leadership, postgres, services
+from orchestrator.act import files, leadership, postgres, services
 from orchestrator.clients import Clients
 from orchestrator.model import action as actions
 from orchestrator.model.action import Action, Outcome
@@ -37,6 +37,9 @@ PERFORMERS: Mapping[type[Action], Callable[[Clients, Any], Outcome]] = {
     actions.HandOver: leadership.hand_over,
     actions.EndSwitchover: leadership.end_switchover,
     actions.StopEverything: postgres.stop_everything,
+    actions.SyncFiles: files.sync_files,
+    actions.GatherFiles: files.gather_files,
+    actions.SweepFiles: files.sweep_files,
 }
 
 

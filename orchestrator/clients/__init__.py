@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from orchestrator.clients.consul import Consul
+    from orchestrator.clients.mirror import Mirror
     from orchestrator.clients.peers import Peers
     from orchestrator.clients.postgres import Postgres
+    from orchestrator.clients.product import Product
     from orchestrator.clients.services import Services
     from orchestrator.config import NodeConfig
 
@@ -23,3 +25,5 @@ class Clients:
     postgres: Postgres
     services: Services
     peers: Peers
+    mirror: Mirror
+    product: Product

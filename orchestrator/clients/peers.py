@@ -1,4 +1,4 @@
-"""The other members' machines, reached over SSH with a key that may do one thing there: stop the database."""
+"""The other members' machines, reached over SSH with a key that may do little there: stop the database."""
 
 from __future__ import annotations
 

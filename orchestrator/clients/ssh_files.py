@@ -1,6 +1,6 @@
 """The node's own SSH daemon: keys, configuration, and who may ask it for what.
 
-No one can log in here: each member's key may do one thing, its forced command.
+No one can log in here: a member's key may do only what its forced command does.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from pathlib import Path
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from orchestrator.clients import fence_command
+from orchestrator.clients import forced_command
 from orchestrator.clients.files import write_atomically
+from orchestrator.clients.programs import executable
 from orchestrator.config import NodeConfig
 from orchestrator.model.snapshot import Member
 
@@ -44,7 +45,7 @@ def authorized_keys(config: NodeConfig) -> Path:
 
 
 def authorise(config: NodeConfig, members: Iterable[Member]) -> bool:
-    """Let exactly these members stop the local database; whether that is a change."""
+    """Let exactly these members stop the local database and read the files; whether that is a change."""
     keys = sorted(member.ssh_client_key.strip() for member in members if member.ssh_client_key)
     text = "".join(f"{_restriction(config)} {key}\n" for key in keys)
     path = authorized_keys(config)
@@ -55,10 +56,10 @@ def authorise(config: NodeConfig, members: Iterable[Member]) -> bool:
 
 
 def _restriction(config: NodeConfig) -> str:
-    script = str(Path(fence_command.__file__).resolve())
-    node = (str(config.paths.lease_file), str(config.paths.postgres_data))
+    script = str(Path(forced_command.__file__).resolve())
+    node = (str(config.paths.lease_file), str(config.paths.postgres_data), str(config.paths.files))
     # Isolated, and without site packages: it reads nothing of the user's environment, and starts fast.
-    command = shlex.join((sys.executable, "-I", "-S", script, *node))
+    command = shlex.join((sys.executable, "-I", "-S", script, *node, executable("rsync")))
     return 'restrict,command="{}"'.format(command.replace('"', r"\""))
 
 
@@ -84,6 +85,9 @@ def daemon_config(config: NodeConfig) -> str:
         "PermitTTY": "no",
         "PermitUserRC": "no",
         "PermitUserEnvironment": "no",
+        # sshd has the user's shell run a command, and bash would read the user's ~/.bashrc first, however
+        # long that takes, if it took itself for a first shell (its manual, "Invocation").
+        "SetEnv": "SHLVL=1",
         "DisableForwarding": "yes",
         "PrintMotd": "no",
         "LoginGraceTime": 10,

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from orchestrator.decide import leadership, postgres, services
+from orchestrator.decide import files, leadership, postgres, services
 from orchestrator.decide.situation import Situation, situation_of
 from orchestrator.model.action import LEAVING_OFFICE, Action, Plan
 from orchestrator.model.snapshot import Snapshot
@@ -25,7 +25,7 @@ from orchestrator.model.spec import Spec
 Rule = Callable[[Snapshot, Spec], Action | None]
 
 PLAYBOOK: Mapping[Situation, tuple[Rule, ...]] = {
-    Situation.ALONE: (postgres.start_alone,),
+    Situation.ALONE: (postgres.start_alone, files.sweep_alone),
     Situation.PAUSED: (),
     Situation.REMOVED: (postgres.stop_everything,),
     Situation.CUT_OFF: (leadership.fence_when_cut_off,),
@@ -47,6 +47,8 @@ PLAYBOOK: Mapping[Situation, tuple[Rule, ...]] = {
         postgres.open_writes,
         services.start_leader_services,
         leadership.end_switchover,
+        files.gather_files,
+        files.sweep_files,
     ),
     Situation.FOLLOWING: (
         leadership.end_own_stale_session,
@@ -55,6 +57,7 @@ PLAYBOOK: Mapping[Situation, tuple[Rule, ...]] = {
         leadership.fence_stray_primary,
         postgres.follow,
         postgres.keep_slots,
+        files.sync_files,
     ),
     Situation.HANDING_OVER: (
         leadership.hand_over,

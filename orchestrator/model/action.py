@@ -6,7 +6,7 @@ in ``cfy cluster plan`` and in the generated playbook.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from orchestrator.model.lsn import Fork, Terms
@@ -221,6 +221,33 @@ class StopEverything:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class SyncFiles:
+    """Mirror the files of ``leader``. ``compare``: also those that both have, ``by_content`` perhaps."""
+
+    summary: ClassVar[str] = "Mirror the leader's files."
+    term: int
+    leader: str
+    compare: bool = False
+    by_content: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class GatherFiles:
+    """A new leader may lack files of its rows that another member has."""
+
+    summary: ClassVar[str] = "Fetch files that rows name from whoever has them, then declare them complete."
+    term: int
+
+
+@dataclass(frozen=True, slots=True)
+class SweepFiles:
+    """Tidy up after uploads that were killed. ``term``: None on a manager that belongs to no cluster."""
+
+    summary: ClassVar[str] = "Remove files that no row names and no upload is about to."
+    term: int | None
+
+
 Action = (
     Fence
     | Revive
@@ -244,7 +271,13 @@ Action = (
     | HandOver
     | EndSwitchover
     | StopEverything
+    | SyncFiles
+    | GatherFiles
+    | SweepFiles
 )
+
+BESIDE = (SyncFiles, GatherFiles, SweepFiles)
+"""These are carried out beside all others, one at a time: they may take long, and nothing waits for them."""
 
 LEAVING_OFFICE = (StepDown, HandOver)
 """After one of these the node leads no more, so nothing that a leader does may follow it in a plan."""
@@ -274,3 +307,15 @@ class Plan:
     situation: str
     actions: tuple[Action, ...] = ()
     serves: bool = False
+
+    def parts(self) -> tuple[Plan, ...]:
+        """What is carried out in order, and what beside that; only parts with something to do."""
+        beside = tuple(action for action in self.actions if isinstance(action, BESIDE))
+        chain = tuple(action for action in self.actions if not isinstance(action, BESIDE))
+        # One of those beside is enough: it is looked again when that is done.
+        return tuple(replace(self, actions=actions) for actions in (chain, beside[:1]) if actions)
+
+    @property
+    def is_beside(self) -> bool:
+        """Whether this is the part that is carried out beside all others."""
+        return all(isinstance(action, BESIDE) for action in self.actions)

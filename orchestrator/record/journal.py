@@ -33,12 +33,26 @@ def write_failure(action: Action, error: Exception) -> None:
     log.warning("%s: not done: %s", type(action).__name__, error)
 
 
-def tell(clients: Clients, term: int, kind: str, summary: str, at_s: float | None = None) -> None:
+def tell(  # noqa: PLR0913  An entry has so many parts.
+    clients: Clients,
+    term: int,
+    kind: str,
+    summary: str,
+    at_s: float | None = None,
+    duration_s: float | None = None,
+) -> None:
     """Leave a line for the cluster's history; the next tick delivers it.
 
     ``at_s``: when it happened, in Unix time; now, when nothing is said.
     """
-    entry = HistoryEntry(at=at_s or time.time(), node=clients.me, kind=kind, summary=summary, term=term)
+    entry = HistoryEntry(
+        at=at_s or time.time(),
+        node=clients.me,
+        kind=kind,
+        summary=summary,
+        term=term,
+        duration_s=duration_s,
+    )
     outbox.put(clients.config.paths.outbox_file, entry)
 
 

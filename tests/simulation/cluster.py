@@ -41,10 +41,12 @@ class SimCluster:
     """``lost_calls`` and ``stale_reads``: the chances that a call to Consul goes wrong in this way.
 
     ``laziness``: the chance that a process of PostgreSQL does not read a new setting yet.
+    ``with_files``: files are uploaded and replicated. ``rows``: the unit that a record's row names.
+    ``generations``: for which upload a generation was written.
     ``slots_tell_incarnations``: see ``Replication._connect``.
     """
 
-    def __init__(self, size: int, seed: int | None) -> None:
+    def __init__(self, size: int, seed: int | None, *, with_files: bool = False) -> None:
         self.schedule = Schedule()
         self.schedule.now_s = 100.0
         self.pace = Pace(seed)
@@ -52,6 +54,9 @@ class SimCluster:
         self.ttl_s = TIMING.heartbeat_ttl_s
         self.lost_calls = self.stale_reads = self.laziness = 0.0
         self.slots_tell_incarnations = True
+        self.with_files = with_files
+        self.rows: dict[int, str] = {}
+        self.generations: dict[int, str] = {}
         self.story: deque[tuple[float, str, object]] = deque(maxlen=400)
         self.earlier_views: deque[ClusterView] = deque(maxlen=12)
         self.machines: dict[str, Machine] = {}
@@ -96,6 +101,7 @@ class SimCluster:
             self.consul.reports,
             self.consul.suspicions,
             self.consul.statuses,
+            self.consul.file_reports,
         ):
             kind.pop(name, None)
         self.consul.touch()
@@ -111,6 +117,10 @@ class SimCluster:
             step_down_hold_s=timing.step_down_hold_s,
             service_grace_s=timing.service_grace_s,
             receiver_grace_s=timing.receiver_grace_s,
+            files_compare_s=6.0,
+            files_check_s=30.0,
+            files_sweep_s=3.0,
+            files_retry_s=0.5,
         )
 
     # What the machines find.

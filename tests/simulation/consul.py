@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from orchestrator.model.files import FilesRecord, FilesReport
 from orchestrator.model.snapshot import (
     Announcement,
     ClusterView,
@@ -45,6 +46,8 @@ class SimConsul:
         self.announcement: Announcement | None = None
         self.switchover: Switchover | None = None
         self.paused = False
+        self.files: FilesRecord | None = None
+        self.file_reports: dict[str, FilesReport] = {}
         self.members: dict[str, Member] = {}
         self.removed: frozenset[str] = frozenset()
         self.reports: dict[str, Report] = {}
@@ -78,6 +81,8 @@ class SimConsul:
                 statuses=dict(self.statuses),
                 switchover=self.switchover,
                 paused=self.paused,
+                files=self.files,
+                file_reports=dict(self.file_reports),
             )
             self._cluster.earlier_views.append(self._view)
         return self._view

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from orchestrator.model.errors import ConsulUnavailable, LeaseLost, Stale, StaleTerm
+from orchestrator.model.files import FilesRecord, FilesReport
 from orchestrator.model.history import HistoryEntry
 from orchestrator.model.snapshot import (
     Announcement,
@@ -164,6 +165,37 @@ class SimConsulClient:
 
     def put_status(self, status: NodeStatus) -> None:
         self._consul.statuses[self.me] = replace(status, plan=())
+
+    def files_record(self) -> FilesRecord | None:
+        self._ask()
+        return self._consul.files
+
+    def bump_files(self, session: str, term: int, **changes: Any) -> FilesRecord:
+        self._as_leader(session, term)
+        known = self._consul.files or FilesRecord(term, 0)
+        base = known if known.term == term else FilesRecord(term, known.generation)
+        record = replace(base, generation=base.generation + 1, **changes)
+        self._consul.files = record
+        self._consul.touch()
+        if record.complete and not base.complete:
+            self._cluster.invariants.files_complete(self._machine)
+        self._answered()
+        return record
+
+    def report_files(self, report: FilesReport) -> None:
+        self._ask()
+        self._consul.file_reports[self.me] = report
+        self._consul.touch(wakes=False)
+        self._answered()
+
+    def file_reports(self, index: int = 0, wait_s: float = 0.0) -> tuple[Mapping[str, FilesReport], int]:
+        """A blocking query: it returns when something was written, or after ``wait_s``."""
+        until_s = self._cluster.schedule.now_s + wait_s
+        known = dict(self._consul.file_reports)
+        self._ask()
+        while index and self._consul.file_reports == known and self._cluster.schedule.now_s < until_s:
+            nap(0.03)
+        return dict(self._consul.file_reports), self._consul.index
 
     def append_history(self, entry: HistoryEntry) -> None:
         self._cluster.tell(self.me, f"tells the history: {entry.summary}")

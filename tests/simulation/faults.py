@@ -21,14 +21,17 @@ class Climate:
     """What a history is like: how often which fault happens, as a factor by name; the rest is left to chance.
 
     ``size``: of the cluster. ``stale_reads``: the chance that a node observes the cluster as it was before.
+    ``files``: files are uploaded as well.
     """
 
     size: int | None = None
     often: Mapping[str, int] = field(default_factory=dict)
     stale_reads: float = 0.0
+    files: bool = False
 
 
 PARTS = ("ticker", "worker", "guard", "database")
+FILE_PARTS = ("files", "rest")
 GREATEST_CLUSTER = 5
 
 
@@ -133,7 +136,7 @@ class Faults:
         return "is frozen"
 
     def _freeze_part(self, machine: Machine) -> str:
-        part = self._random.choice(PARTS)
+        part = self._random.choice(PARTS + FILE_PARTS if self._cluster.with_files else PARTS)
         machine.freeze(part)
         return f"has its {part} frozen"
 

@@ -35,10 +35,10 @@ def _write(path: MemoryFile, text: str, **_: object) -> None:
 
 
 @contextmanager
-def world(size: int, seed: int | None) -> Iterator[SimCluster]:
+def world(size: int, seed: int | None, *, with_files: bool = False) -> Iterator[SimCluster]:
     """A cluster of ``size`` machines. Without a seed everything goes well and takes always the same time."""
     with ExitStack() as stack:
-        for module in ("promises", "session", "attempts", "lease_file"):
+        for module in ("promises", "session", "attempts", "lease_file", "files"):
             stack.enter_context(mock.patch(f"orchestrator.record.{module}.write_atomically", _write))
         stack.enter_context(mock.patch("orchestrator.act.postgres.ThreadPoolExecutor", _AtOnce))
         stack.enter_context(mock.patch("orchestrator.act.postgres.ssh_files.authorise"))
@@ -46,8 +46,14 @@ def world(size: int, seed: int | None) -> Iterator[SimCluster]:
         stack.enter_context(mock.patch("orchestrator.record.outbox.deliver"))
         logging.disable(logging.CRITICAL)
         stack.callback(logging.disable, logging.NOTSET)
-        cluster = SimCluster(size, seed)
-        stack.enter_context(mock.patch("orchestrator.reconcile.now_s", cluster.schedule.read_clock))
+        cluster = SimCluster(size, seed, with_files=with_files)
+        clock = cluster.schedule.read_clock
+        for place in ("orchestrator.reconcile.now_s", "orchestrator.act.files.now_s"):
+            stack.enter_context(mock.patch(place, clock))
+        stack.enter_context(mock.patch("manager.gateway.files.time.monotonic", clock))
+        stack.enter_context(
+            mock.patch("manager.gateway.files.log.warning", cluster.invariants.is_unprotected)
+        )
         try:
             yield cluster
         finally:

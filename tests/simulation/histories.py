@@ -35,7 +35,7 @@ class Outcome:
 def run_history(seed: int, steps: int = STEPS, climate: Climate = ANY) -> Outcome:
     """Live through one history. At its end the cluster must recover."""
     size = climate.size or random.Random(seed).choice(SIZES)
-    with world(size, seed) as cluster:
+    with world(size, seed, with_files=climate.files) as cluster:
         violation = None
         try:
             _trouble(cluster, steps, climate)

@@ -35,6 +35,8 @@ class Invariants:
         self._cluster = cluster
         self.broken: str | None = None
         self.writes: list[tuple[int, Record]] = []
+        self.uploads: set[str] = set()
+        self.unprotected: set[str] = set()
         self._term = 0
         self._leader_of: dict[int, str] = {}
 
@@ -77,6 +79,8 @@ class Invariants:
                 f"{machine.name} acknowledges a write that {leader}, leader of term {self._term}, has not"
             )
         self._record_is_true([(index, record)])
+        if record.number in self._cluster.rows:
+            self._uploaded(machine, self._cluster.rows[record.number])
 
     def _has(self, name: str, index: int, record: Record) -> bool:
         wal = self._cluster.machines[name].database.disk.wal
@@ -122,6 +126,35 @@ class Invariants:
             self.fail(f"a sync record of term {record.term} is written in term {self._term}")
         self._cluster.tell(record.leader, f"is on record with {record.k} of {sorted(record.members)}")
         self._record_is_true(self.writes)
+
+    # Files. (An acknowledged upload is never deleted in this world, so its unit may never go either.)
+
+    def is_unprotected(self, _: str, generation: int) -> None:
+        """No replica was well, and the upload that asks is acknowledged all the same; that was logged."""
+        self.unprotected.add(self._cluster.generations[generation])
+
+    def _uploaded(self, machine: Machine, unit: str) -> None:
+        """An upload is acknowledged: its unit outlives this machine."""
+        self.uploads.add(unit)
+        holders = self._holders(unit)
+        if machine.name not in holders:
+            self.fail(f"{machine.name} acknowledges {unit}, and does not have it")
+        if unit not in self.unprotected and len(holders) < 2:
+            self.fail(f"{machine.name} acknowledges {unit}, which no other machine has")
+
+    def _holders(self, unit: str) -> list[str]:
+        return [name for name, machine in self._cluster.machines.items() if unit in machine.units]
+
+    def unit_removed(self, machine: Machine, unit: str) -> None:
+        """A unit was taken out of a machine's tree."""
+        if unit in self.uploads:
+            self.fail(f"{machine.name} removes {unit}, whose upload was acknowledged")
+
+    def files_complete(self, machine: Machine) -> None:
+        """A leader says that it has everything: from now on others delete what it does not have."""
+        lacking = self.uploads - machine.units
+        if lacking:
+            self.fail(f"{machine.name} calls its files complete without {', '.join(sorted(lacking))}")
 
     def streams(self, standby: str, upstream: str, common: int) -> None:
         """A standby begins to stream, as far as PostgreSQL can tell on its own history."""

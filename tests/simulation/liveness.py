@@ -58,7 +58,8 @@ def what_is_missing(cluster: SimCluster) -> str:
         return "nobody leads"
     if not leader.serves or leader.lost:
         return f"{leader.name} leads and does not serve"
-    return _missing_of_the_record(cluster, leader) or _missing_of_the_others(cluster, leader)
+    missing = _missing_of_the_record(cluster, leader) or _missing_of_the_others(cluster, leader)
+    return missing or (_missing_of_the_files(cluster, leader) if cluster.with_files else "")
 
 
 def _others(cluster: SimCluster, leader: Machine) -> set[str]:
@@ -86,4 +87,24 @@ def _missing_of_the_others(cluster: SimCluster, leader: Machine) -> str:
     for name in cluster.consul.removed:
         if cluster.machines[name].database.server is not None:
             return f"{name} was removed, and its database runs"
+    return ""
+
+
+def _missing_of_the_files(cluster: SimCluster, leader: Machine) -> str:
+    """Every row has its unit and every unit its row, on the leader and on each replica."""
+    named = {
+        cluster.rows[record.number] for record in leader.database.disk.wal if record.number in cluster.rows
+    }
+    kept = {name: machine for name, machine in cluster.machines.items() if not machine.lost}
+    everywhere = set().union(*(machine.units for machine in kept.values()))
+    if (gone := named - everywhere) and not gone <= cluster.invariants.unprotected:
+        return f"nobody has {', '.join(sorted(gone))} any more"
+    for name in sorted({leader.name, *_others(cluster, leader)}):
+        machine = cluster.machines[name]
+        if lacking := (named & everywhere) - machine.units:
+            return f"{name} lacks {', '.join(sorted(lacking))}"
+        # While something is missing for good, nobody deletes anything.
+        surplus = machine.units - named - machine.uploading
+        if surplus and not gone and not any(other.uploading for other in kept.values()):
+            return f"{name} still has {', '.join(sorted(surplus))}"
     return ""

@@ -17,6 +17,7 @@ from orchestrator.record import lease_file
 from orchestrator.record.status import Reporter
 from tests.simulation.consul_client import SimConsulClient
 from tests.simulation.database import SimDatabase
+from tests.simulation.files import SimMirror, SimProduct, upload_for_ever
 from tests.simulation.postgres_client import SimPostgresClient
 from tests.simulation.programs import Program, nap
 from tests.simulation.schedule import Actor
@@ -45,13 +46,18 @@ class Machine:
         self.background = Actor(cluster.schedule, lambda: cluster.replication.step(self))
         self.ticker = Program(cluster.schedule, self._tick_for_ever)
         self.worker = Program(cluster.schedule, self._work_for_ever)
+        self.file_worker = Program(cluster.schedule, self._work_beside_for_ever)
+        self.rest = Program(cluster.schedule, lambda: upload_for_ever(self))
+        self.units: set[str] = set()
+        self.uploading: set[str] = set()
         self.guard = Actor(cluster.schedule, self._guard)
         self.watcher = Actor(cluster.schedule, self._watch)
         self.guard_runs = self.lost = False
         self.ssh_listens = True
         self.sees: ClusterView | None = None
         self.plan: Plan | None = None
-        self.actions_done = 0
+        self.file_plan: Plan | None = None
+        self.actions_done = self.file_actions_done = 0
         self.orphans: list[Program] = []
         self.config = self._configure()
         self.clients = self._connect()
@@ -68,6 +74,7 @@ class Machine:
             timing=self.cluster.timing,
             host_ip=self.name,
             ports=SimpleNamespace(postgres=5432),
+            files=SimpleNamespace(transfer_timeout_s=5.0),
             priority=0,
         )
 
@@ -81,6 +88,8 @@ class Machine:
             SimPostgresClient(self),
             self.services,
             SimPeers(self),
+            SimMirror(self),
+            SimProduct(self),
         )
 
     @property
@@ -127,17 +136,43 @@ class Machine:
         reporter = Reporter(self.clients, "1", fail_fast=True)
         node = reconcile.Node(self.clients, options, MembershipState.MEMBER, observer, reporter)
         while True:
-            seen = self.actions_done
+            seen = (self.actions_done, self.file_actions_done)
             reconcile.tick(node, lambda plan: self._dispatch(plan, seen))  # noqa: B023 - called at once
             nap(self.cluster.timing.tick_interval_s)
 
-    def _dispatch(self, plan: Plan, seen: int) -> bool:
+    def _dispatch(self, plan: Plan, seen: tuple[int, int]) -> bool:
         """A plan is refused while another one is carried out, and when it is older than the last action."""
-        if self.plan is not None or self.actions_done != seen:
+        if plan.is_beside:
+            return self._dispatch_beside(plan, seen[1])
+        if self.plan is not None or self.actions_done != seen[0]:
             return False
         self.plan = plan
         self.worker.actor.wake(self.cluster.pace.between(0.003, 0.02))
         return True
+
+    def _dispatch_beside(self, plan: Plan, seen: int) -> bool:
+        if not self.cluster.with_files or self.file_plan is not None or self.file_actions_done != seen:
+            return False
+        self.file_plan = plan
+        self.file_worker.actor.wake(self.cluster.pace.between(0.003, 0.02))
+        return True
+
+    def _work_beside_for_ever(self) -> None:
+        self.file_plan = None
+        while True:
+            if self.file_plan is None:
+                nap(None)
+                continue
+            (action,) = self.file_plan.actions
+            self.cluster.acts(self.name, self.file_plan.situation, action)
+            try:
+                self.cluster.did(self.name, action, perform(self.clients, action))
+            except ClusterError as error:
+                self.cluster.did_not(self.name, action, error)
+            else:
+                self.ticker.actor.wake(self.cluster.pace.between(0.003, 0.02))
+            self.file_actions_done += 1
+            self.file_plan = None
 
     def _work_for_ever(self) -> None:
         self.plan = None
@@ -187,7 +222,7 @@ class Machine:
 
     def start_programs(self) -> None:
         """Start whatever does not run."""
-        for program in (self.ticker, self.worker):
+        for program in self._programs():
             if not program.alive:
                 program.start(self.cluster.pace.between(0.05, 0.5))
         self.guard_runs = True
@@ -196,17 +231,24 @@ class Machine:
 
     def kill_programs(self) -> None:
         """Kill -9 of everything but Consul."""
-        for program in (self.ticker, self.worker, *self.orphans):
+        for program in (*self._programs(), *self.orphans):
             program.kill()
+        self.uploading.clear()
         self.guard.stop()
         self.guard_runs = False
         self.watcher.stop()
         self.kill_database()
 
+    def _programs(self) -> tuple[Program, ...]:
+        """Ticks and actions; with files there are two more, and an upload may be killed as well."""
+        both = (self.ticker, self.worker)
+        return (*both, self.file_worker, self.rest) if self.cluster.with_files else both
+
     def kill_worker(self) -> None:
-        """Kill -9 of the Celery worker; its supervisor starts it again."""
-        self.ticker.kill()
-        self.worker.kill()
+        """Kill -9 of the Celery workers, and of the REST service; their supervisor starts them again."""
+        for program in self._programs():
+            program.kill()
+        self.uploading.clear()
         self.start_programs()
 
     def kill_database(self) -> None:
@@ -239,6 +281,8 @@ class Machine:
         parts = {
             "ticker": self.ticker.actor,
             "worker": self.worker.actor,
+            "files": self.file_worker.actor,
+            "rest": self.rest.actor,
             "guard": self.guard,
             "database": self.background,
             "watcher": self.watcher,

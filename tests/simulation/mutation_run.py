@@ -42,7 +42,7 @@ def play(mutated: Mutation, *, with_it: bool = True) -> Outcome:
     """The mutation's own story, with or without the mutation."""
     assert mutated.story is not None
     violation = None
-    with ExitStack() as stack, world(3, None) as cluster:
+    with ExitStack() as stack, world(3, None, with_files=mutated.climate.files) as cluster:
         if with_it:
             mutated.apply(_swap_in(stack))
         try:

@@ -100,13 +100,18 @@ class Replication:
 
     def commit(self, machine: Machine) -> None:
         """A transaction ends: it is in the log at once, and acknowledged when the setting is satisfied."""
+        machine.database.need().transactions -= 1
+        self.write(machine, self._cluster.next_number())
+
+    def write(self, machine: Machine, number: int) -> int:
+        """Commit one record; returns its index."""
         server = machine.database.need()
-        server.transactions -= 1
-        index = machine.database.append(self._cluster.next_number())
+        index = machine.database.append(number)
         if server.in_force.k == 0:
             self._cluster.acknowledge(machine, index)
         else:
             server.waiting.append(index)
+        return index
 
     def _receive(self, machine: Machine, server: Server) -> float | None:
         connection = server.receiver

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from orchestrator.model.action import Follow, SetStandbys
+from orchestrator.model.action import Follow, SetStandbys, SweepFiles
 from tests.simulation.liveness import what_is_missing
 
 if TYPE_CHECKING:
@@ -216,3 +216,27 @@ def _unreachable_leader(cluster: SimCluster) -> Machine:
     run_until(cluster, lambda: not what_is_missing(cluster))
     cluster.machines["n1"].ssh_listens = False
     return cluster.machines["n1"]
+
+
+def an_upload_is_killed_while_its_row_waits(cluster: SimCluster) -> None:
+    """n1's replicas take nothing more, so the row of an upload waits for them. Its REST service is killed.
+
+    n1 sweeps: nobody is uploading any more, and the row is not seen yet. Then the replicas confirm it.
+    """
+    n1, n2, n3 = cluster.machines.values()
+    run_until(cluster, lambda: not what_is_missing(cluster) and bool(cluster.invariants.uploads))
+    n2.slow = n3.slow = True
+
+    def row_waits() -> bool:
+        wal = n1.database.disk.wal
+        return any(wal[index].number in cluster.rows for index in n1.database.need().waiting)
+
+    run_until(cluster, row_waits)
+    n1.rest.kill()
+    n1.uploading.clear()
+    run_until(cluster, lambda: is_about_to(n1, SweepFiles))
+    cluster.schedule.run_for(0.5, cluster.invariants.check)
+    n2.slow = n3.slow = False
+    n2.database_changed()
+    n3.database_changed()
+    cluster.schedule.run_for(2.0, cluster.invariants.check)

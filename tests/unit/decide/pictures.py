@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from orchestrator.decide.leadership import CANDIDATE_CHECKS, SESSION_CHECKS
+from orchestrator.model.files import FilesRecord, FilesState
 from orchestrator.model.lsn import Lsn, Position
 from orchestrator.model.snapshot import (
     Announcement,
@@ -32,6 +33,7 @@ SPEC = Spec("n1")
 TERM, INDEX = 5, 50
 RECORD = SyncRecord(TERM, "n1", 1, frozenset({"n2", "n3"}))
 HELD = Lease("n1", "s1", TERM, INDEX)
+FILES = FilesRecord(TERM, 3, complete=True)
 FREE = Lease(None, None, TERM, INDEX)
 
 
@@ -49,6 +51,7 @@ def view(**changes: Any) -> ClusterView:
             announcement=Announcement(TERM, "n1", "10.0.0.1", 5432, 1, (), ((TERM, 1),)),
             members={name: Member(name, f"10.0.0.{name[1:]}") for name in sorted(NAMES)},
             health=dict.fromkeys(NAMES, CANDIDATE_CHECKS | SESSION_CHECKS),
+            files=FILES,
         ),
         **changes,
     )
@@ -91,6 +94,7 @@ def leader(*, cluster: Any = None, **changes: Any) -> Snapshot:
             running=frozenset({"broker"}),
             session="s1",
             valid_until_s=1002.5,
+            files=FilesState(FILES, compared_s=1.0, checked_s=1.0, swept_s=1.0),
         ),
         **changes,
     )

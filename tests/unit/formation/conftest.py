@@ -132,7 +132,12 @@ def clients(config, world, monkeypatch):
     (config.paths.postgres_data / "owner").write_text("own")
     world.calls.clear()
     return Clients(
-        config, "n2", FakeConsul(world, config, "n2"), FakePostgres(world, config), FakeServices(world), None
+        config,
+        "n2",
+        FakeConsul(world, config, "n2"),
+        FakePostgres(world, config),
+        FakeServices(world),
+        *(None, None, None),
     )
 
 
@@ -154,4 +159,4 @@ def leading(tmp_path, world):
         members={"n1": Member("n1", "127.0.0.9")},
         announcement=Announcement(1, "n1", "127.0.0.9", 15432, 1),
     )
-    return Clients(config, "n1", FakeConsul(world, config, "n1"), None, FakeServices(world), None)
+    return Clients(config, "n1", FakeConsul(world, config, "n1"), None, FakeServices(world), *[None] * 3)

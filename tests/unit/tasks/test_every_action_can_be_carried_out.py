@@ -7,7 +7,7 @@ from typing import get_args
 import pytest
 
 from orchestrator.act import PERFORMERS
-from orchestrator.model.action import Action, Follow, Promote
+from orchestrator.model.action import BESIDE, Action, Follow, Promote
 from orchestrator.model.lsn import Fork, Lsn
 from orchestrator.model.snapshot import SyncSetting
 from tasks.actions import TASKS, signature_of
@@ -20,7 +20,8 @@ ACTIONS = get_args(Action)
 def test_every_action_has_an_effect_and_a_task(kind):
     assert kind in PERFORMERS
     name, limit_s = TASKS[kind]
-    assert app.amqp.router.route({}, name)["queue"].name == "cluster"
+    queue = "files" if issubclass(kind, BESIDE) else "cluster"
+    assert app.amqp.router.route({}, name)["queue"].name == queue
     assert app.tasks[name].time_limit == limit_s
 
 

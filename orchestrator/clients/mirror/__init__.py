@@ -1,0 +1,93 @@
+"""The replicated files: this node's own tree, and fetching units from other members over SSH with rsync.
+
+A unit is one folder, ``<kind>/<tenant>/<id>/<32 hexadecimal digits>``. It is complete when it is in the tree,
+and never changes: it is made beside the tree, synced, and renamed into its place, by uploads and here alike.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+from orchestrator.clients.mirror.transfer import Transfer
+from orchestrator.clients.mirror.tree import Tree
+from orchestrator.config import NodeConfig
+from orchestrator.model.errors import Unfinished
+from orchestrator.model.snapshot import Member
+
+__all__ = ["Mirror"]
+
+
+class Mirror:
+    """What the cluster does with the files of one node. Every call is bounded in time.
+
+    What asks another member raises ``PeerUnavailable`` when that cannot be reached, or fails, and
+    ``Unfinished`` when the time is over; the next call goes on with what has arrived.
+    """
+
+    def __init__(self, config: NodeConfig) -> None:
+        self._lock = config.paths.files_lock
+        self._tree = Tree(config)
+        self._transfer = Transfer(config)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Change the tree for the length of the block as the only one. Raises ``Unfinished`` at once if not.
+
+        The lock is also held by every rsync that is started in the block. So nothing is at work in the tree
+        beside the next holder, also when the process that began was killed.
+        """
+        self._lock.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._transfer.lock = descriptor
+            yield
+        except BlockingIOError as error:
+            raise Unfinished("an earlier transfer of files has not ended yet") from error
+        finally:
+            self._transfer.lock = None
+            os.close(descriptor)
+
+    def units(self) -> frozenset[str]:
+        """The units that are here."""
+        return self._tree.units()
+
+    def units_of(self, member: Member) -> frozenset[str]:
+        """The units that ``member`` has."""
+        return self._transfer.units_of(member)
+
+    def in_flight(self, units: Iterable[str]) -> frozenset[str]:
+        """Those of ``units`` whose upload is still under way on this node."""
+        return self._tree.in_flight(units)
+
+    def fetch(self, member: Member, units: frozenset[str]) -> int:
+        """Have ``units`` of ``member`` here as well, each of them whole or not at all, synced to disk.
+
+        Returns how many have come; one that the member no longer has is left out.
+        """
+        self._tree.discard_arrived()
+        placed = 0
+        for part in self._transfer.parts(units):
+            self._transfer.fetch(member, part)
+            placed += self._tree.place(part)
+        return placed
+
+    def mend(self, member: Member, units: frozenset[str], *, by_content: bool, delete: bool) -> int:
+        """Have the content of ``units``, which both have, be that of ``member``; how many files were mended.
+
+        ``by_content``: compare checksums, not size and time. ``delete``: also what only this node has.
+        """
+        mended = sum(
+            self._transfer.mend(member, part, by_content=by_content, delete=delete)
+            for part in self._transfer.parts(units)
+        )
+        if mended:
+            self._tree.sync()
+        return mended
+
+    def remove(self, units: Iterable[str]) -> None:
+        """Remove ``units``, each of them in one step."""
+        self._tree.remove(units)

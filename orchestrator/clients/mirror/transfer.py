@@ -1,0 +1,164 @@
+"""Other members' files: rsync over SSH, pulled with a key that may read them and no more.
+
+Both programs are the system's own: rsync finds what is different, sends parts of files and keeps permissions
+better than anything written here would. All sessions with a member within some seconds share a connection.
+"""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import shlex
+import signal
+import subprocess
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+
+from orchestrator.clients import forced_command, ssh_files
+from orchestrator.clients.files import write_atomically
+from orchestrator.clients.programs import executable
+from orchestrator.config import NodeConfig
+from orchestrator.model.errors import PeerUnavailable, Unfinished
+from orchestrator.model.snapshot import Member
+
+CONNECT_S = 5
+KEEP_CONNECTION_S = 30
+LIST_TIMEOUT_S = 30.0
+COMPLAINT = 300
+
+PART_BYTES = 60_000
+"""How long the paths of one run may be together: they are one argument, which Linux limits to 128 KiB."""
+
+COMMON = ("-rlptgoR", "--numeric-ids", "--ignore-missing-args", "--timeout=30", "--out-format=%i")
+"""What the forced command lets pass is written there; see ``forced_command.OPTIONS``."""
+
+VANISHED = 24
+"""rsync's exit code when files were removed at the source while it read them."""
+
+
+class Transfer:
+    """Asks other members. ``lock``: a descriptor that every rsync is to hold open."""
+
+    def __init__(self, config: NodeConfig) -> None:
+        self._config = config
+        self._timeout_s = config.files.transfer_timeout_s
+        self.lock: int | None = None
+
+    def units_of(self, member: Member) -> frozenset[str]:
+        """See ``Mirror``."""
+        answer, _ = self._run(
+            [*self._ssh(member), member.host_ip, "units"], member, min(LIST_TIMEOUT_S, self._timeout_s)
+        )
+        try:
+            listed = json.loads(answer)
+        except ValueError:
+            raise PeerUnavailable(f"{member.name} does not list its files: {answer[:COMPLAINT]}") from None
+        # Whoever answers is a member, but a path is only used when it stays within the tree.
+        return frozenset(filter(forced_command.is_unit, listed))
+
+    def fetch(self, member: Member, units: Iterable[str]) -> None:
+        """Have all of ``units`` in the folder for arrivals. What a killed run has written is built upon."""
+        self._rsync(member, units, ["--inplace"], str(self._config.paths.incoming))
+
+    def mend(self, member: Member, units: Iterable[str], *, by_content: bool, delete: bool) -> int:
+        """See ``Mirror``: what differs is written beside, and renamed when all has arrived."""
+        options = ["--delay-updates", *["--checksum"] * by_content, *["--delete"] * delete]
+        return self._rsync(member, units, options, str(self._config.paths.files))
+
+    @staticmethod
+    def parts(units: Iterable[str]) -> Iterator[list[str]]:
+        """``units`` in lots that fit into one run each."""
+        part: list[str] = []
+        size = 0
+        for unit in sorted(units):
+            length = len(os.fsencode(shlex.quote(unit))) + 1
+            if part and size + length > PART_BYTES:
+                yield part
+                part, size = [], 0
+            part.append(unit)
+            size += length
+        if part:
+            yield part
+
+    def _rsync(self, member: Member, units: Iterable[str], options: Iterable[str], target: str) -> int:
+        """Returns how many files were written or deleted."""
+        first, *rest = (f":{unit}" for unit in units)
+        command = [
+            executable("rsync"),
+            *COMMON,
+            *options,
+            "--rsync-path=files",
+            f"--rsh={shlex.join(self._ssh(member))}",
+            # An address of version 6 has colons itself.
+            f"[{member.host_ip}]{first}" if ":" in member.host_ip else f"{member.host_ip}{first}",
+            *rest,
+            f"{target}/",
+        ]
+        told, code = self._run(command, member, self._timeout_s, accept=VANISHED)
+        if code == VANISHED:
+            raise Unfinished(f"files of {member.name} were removed while they were read")
+        return sum(line[:2] == ">f" or line.startswith("*deleting") for line in told.splitlines())
+
+    def _ssh(self, member: Member) -> list[str]:
+        config = self._config
+        known = config.paths.run / f"known-{member.name}"
+        pinned = f"{member.name} {member.ssh_host_key}\n"
+        if not known.exists() or known.read_text() != pinned:
+            write_atomically(known, pinned, durable=False)
+        settings = {
+            "BatchMode": "yes",
+            "IdentitiesOnly": "yes",
+            "IdentityFile": config.paths.ssh / ssh_files.CLIENT_KEY,
+            "StrictHostKeyChecking": "yes",
+            "HostKeyAlias": member.name,
+            "UserKnownHostsFile": known,
+            "GlobalKnownHostsFile": "/dev/null",
+            "ConnectTimeout": CONNECT_S,
+            "ServerAliveInterval": CONNECT_S,
+            "ServerAliveCountMax": 3,
+            "ControlMaster": "auto",
+            "ControlPath": config.paths.run / f"ssh-{member.name}",
+            "ControlPersist": KEEP_CONNECTION_S,
+            # Where processors have instructions for it, it takes a fraction of the usual one's time.
+            "Ciphers": "^aes128-gcm@openssh.com",
+            "LogLevel": "ERROR",
+        }
+        options = [word for name, value in settings.items() for word in ("-o", f"{name}={_quoted(value)}")]
+        user = ("-l", getpass.getuser(), "-p", str(config.ports.ssh))
+        return [executable("ssh"), "-F", "none", *user, *options]
+
+    def _run(self, command: list[str], member: Member, timeout_s: float, accept: int = 0) -> tuple[str, int]:
+        """Run a program to its end, or end it with all its children when the time is over."""
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="surrogateescape",
+            start_new_session=True,
+            pass_fds=() if self.lock is None else (self.lock,),
+        )
+        try:
+            told, complaint = process.communicate(timeout=timeout_s)
+        except subprocess.TimeoutExpired:
+            raise Unfinished(
+                f"{member.name} has sent files for {timeout_s:g} s; the next run goes on"
+            ) from None
+        finally:
+            if process.poll() is None:
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+        if process.returncode not in (0, accept):
+            why = complaint.strip() or told.strip()
+            raise PeerUnavailable(
+                f"{member.name} did not send files ({process.returncode}): {why[-COMPLAINT:]}"
+            )
+        return told, process.returncode
+
+
+def _quoted(value: object) -> str:
+    text = str(value)
+    return f'"{text}"' if " " in text else text

@@ -1,0 +1,56 @@
+"""The product's own database, as far as the cluster has to know it: which units its rows name."""
+
+from __future__ import annotations
+
+import time
+
+from orchestrator.clients.forced_command import is_unit
+from orchestrator.clients.postgres.connection import Connection
+from orchestrator.config import NodeConfig
+from orchestrator.model.errors import Unfinished
+
+TIMEOUT_S = 10.0
+POLL_S = 0.05
+
+
+class Product:
+    """Reads the view ``replicated_files``, on the leader and on a replica alike."""
+
+    def __init__(self, config: NodeConfig) -> None:
+        self._connection = Connection(
+            f"host='{config.paths.run}' port={config.ports.postgres} dbname=cloudify user=cloudify"
+        )
+
+    def named(self) -> frozenset[str]:
+        """The units that rows name now.
+
+        Raises ``DatabaseUnavailable``, and ``Unfinished`` when the view is not there (yet), or names what is
+        no unit: then it is not known what is needed, and nothing may be deleted.
+        """
+        rows = self._connection.query("SELECT to_regclass('replicated_files')", timeout_s=TIMEOUT_S)
+        if rows[0][0] is None:
+            raise Unfinished("the product's database does not say yet which files it needs")
+        rows = self._connection.query("SELECT path FROM replicated_files", timeout_s=TIMEOUT_S)
+        named = frozenset(str(path) for (path,) in rows)
+        strange = [path for path in named if not is_unit(path)]
+        if strange:
+            raise Unfinished(f"a row names {strange[0]!r}, which is no path of a unit")
+        return named
+
+    def settle(self, timeout_s: float) -> None:
+        """Wait until every transaction that writes now has ended: what it has written is seen after this.
+
+        One whose client has died may still be waiting for its replicas to confirm it. Raises ``Unfinished``.
+        """
+        deadline_s = time.monotonic() + timeout_s
+        current = "SELECT pg_snapshot_xmax(pg_current_snapshot())::text"
+        end = self._connection.query(current, timeout_s=TIMEOUT_S)[0][0]
+        over = "SELECT pg_snapshot_xmin(pg_current_snapshot()) >= %s::xid8"
+        while not self._connection.query(over, end, timeout_s=TIMEOUT_S)[0][0]:
+            if time.monotonic() > deadline_s:
+                raise Unfinished("a transaction that was under way has not ended yet")
+            time.sleep(POLL_S)
+
+    def close(self) -> None:
+        """Drop the connection."""
+        self._connection.close()
