@@ -16,6 +16,7 @@ from cli.waiting import Deadline
 
 EVENT, LOG = "cloudify_event", "cloudify_log"
 END_STATUSES = ("terminated", "failed", "cancelled")
+FAILURES = {"failed": "failed", "cancelled": "was cancelled"}
 END_EVENTS = ("workflow_succeeded", "workflow_failed", "workflow_cancelled")
 PAGE_SIZE = 1000
 
@@ -91,7 +92,7 @@ def print_event(out: Output, event: Record) -> None:
 
 def check_success(execution: Record) -> None:
     """Raise ``CliError`` unless the execution did what it should."""
-    if execution["status"] == "terminated":
-        return
-    said = f": {execution['error']}" if execution.get("error") else "."
-    raise CliError(f"Execution {execution['id']} ({execution['workflow_id']}) is {execution['status']}{said}")
+    outcome = FAILURES.get(execution["status"])
+    if outcome:
+        said = f": {execution['error']}" if execution.get("error") else "."
+        raise CliError(f"Execution {execution['id']} ({execution['workflow_id']}) {outcome}{said}")

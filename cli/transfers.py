@@ -71,7 +71,8 @@ def _file_for(target: Path | None, name: str) -> Path:
     if target is not None and not target.is_dir():
         return target
     # A manager gives a name, and not a place.
-    return (target or Path()) / (Path(name).name or "archive")
+    plain = Path(name).name
+    return (target or Path()) / (plain if plain not in {"", ".."} else "archive")
 
 
 def _check_free(file: Path, *, force: bool) -> None:

@@ -18,6 +18,18 @@ NETWORK: Final = f"127.94.{os.getpid() % 250}"
 DROP: Final = (0, None)
 """An answer: the request is read, and the connection closed."""
 
+EVERYTHING: Final = 1 << 40
+
+
+@dataclass(frozen=True)
+class File:
+    """The body of an answer that is a file. ``sent``: how many of its bytes, before the connection breaks."""
+
+    name: str | None
+    content: bytes
+    sent: int | None = None
+
+
 Answer = tuple[int, Any]
 Answers = Answer | Sequence[Answer] | Callable[["Seen"], Answer]
 
@@ -51,7 +63,7 @@ def items(*entries: Any) -> Answer:
 
 @dataclass(frozen=True)
 class Seen:
-    """A request that a manager got."""
+    """A request that a manager got. ``body``: the bytes of an upload, or what the JSON says."""
 
     method: str
     path: str
@@ -65,10 +77,14 @@ class Seen:
 
 @dataclass
 class Manager:
-    """One manager. ``table``: "GET /path" -> its answers in turn (the last for ever); "*" for the rest."""
+    """One manager. ``table``: "GET /path" -> its answers in turn (the last for ever); "*" for the rest.
+
+    ``reads``: after how many bytes of an upload it answers; all of them, unless it says otherwise.
+    """
 
     address: str
     table: dict[str, Answers]
+    reads: int = EVERYTHING
     seen: list[Seen] = field(default_factory=list)
     _given: dict[str, int] = field(default_factory=dict)
 
@@ -95,22 +111,37 @@ class _Handler(BaseHTTPRequestHandler):
     manager: Manager
 
     def _handle(self) -> None:
-        length = int(self.headers.get("Content-Length") or 0)
-        content = self.rfile.read(length)
         url = urlsplit(self.path)
-        body = json.loads(content) if content else None
         where = url.path.removeprefix("/api/v3.1")
-        status, answer = self.manager.answer(Seen(self.command, where, url.query, body, dict(self.headers)))
         self.close_connection = True
+        status, answer = self.manager.answer(
+            Seen(self.command, where, url.query, self._body(), dict(self.headers))
+        )
         if status:
             self._send(status, answer)
 
+    def _body(self) -> Any:
+        if self.headers.get("Transfer-Encoding") == "chunked":
+            return self._chunks()
+        content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        return json.loads(content) if content else None
+
+    def _chunks(self) -> bytes:
+        content = b""
+        while len(content) < self.manager.reads and (size := int(self.rfile.readline(), 16)):
+            content += self.rfile.read(size)
+            self.rfile.readline()
+        return content
+
     def _send(self, status: int, answer: Any) -> None:
-        content = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
         self.send_response(status)
+        if isinstance(answer, File) and answer.name:
+            self.send_header("Content-Disposition", f"attachment; filename={answer.name}")
+        content = answer.content if isinstance(answer, File) else answer
+        content = content if isinstance(content, bytes) else json.dumps(content).encode()
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
-        self.wfile.write(content)
+        self.wfile.write(content[: answer.sent] if isinstance(answer, File) else content)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("do_"):
