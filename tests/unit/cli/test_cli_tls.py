@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from cli import wire
-from tests.unit.cli.scripted import NETWORK, Cluster, items
+from tests.unit.cli.scripted import NETWORK, NOT_LEADER, Cluster, items
 
 USERS = {"GET /users": items({"username": "ann"})}
 
@@ -114,3 +114,18 @@ def test_a_member_that_hangs_is_passed_over_in_the_handshake(cfy, secure, monkey
         result = cfy("users", "list", "-v")
     assert result.exit_code == 0, result.stderr
     assert "did not answer within" in result.stderr
+
+
+def test_a_refused_upload_is_understood_through_tls_too(cfy, secure, tmp_path):
+    cluster, ca_file = secure
+    where = "PUT /snapshots/s1/archive"
+    replica, leader = cluster.add({"*": NOT_LEADER}), cluster.add({where: (201, {"id": "s1"})})
+    replica.reads = 1
+    cfy.profile(replica, leader, port=cluster.port, protocol="https", ca_file=str(ca_file))
+    (tmp_path / "s1.zip").write_bytes(bytes(20_000_000))
+    result = cfy("snapshots", "upload", str(tmp_path / "s1.zip"), "-s", "s1", "-v")
+    assert result.exit_code == 0, result.stderr
+    assert (
+        f"PUT https://{replica.address}:{cluster.port}/api/v3.1/snapshots/s1/archive -> 400" in result.stderr
+    )
+    assert len(leader.seen[0].body) == 20_000_000
