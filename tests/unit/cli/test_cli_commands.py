@@ -54,12 +54,21 @@ def test_a_late_command_is_listed_with_its_own_first_sentence(program):
             assert listed == real
 
 
-def test_what_starts_slowly_is_not_imported_before_it_is_needed():
-    program = "import sys, cli.cfy; print(*sys.modules)"
-    loaded = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
-    ).stdout.split()
-    assert not {"rich", "requests", "urllib3", "celery", "ssl", "http.client"} & set(loaded)
+SLOW = {"rich", "requests", "urllib3", "celery", "yaml"}
+
+
+@pytest.mark.parametrize(
+    ("program", "slow"),
+    [
+        ("import cli.cfy", SLOW | {"ssl", "http.client"}),
+        ("from cli import cfy, reference; reference.reference()", SLOW),
+    ],
+)
+def test_what_starts_slowly_is_not_imported_before_it_is_needed(program, slow):
+    """Neither by the program, nor by any of its commands for their help."""
+    command = [sys.executable, "-c", f"{program}; import sys; print(*sys.modules)"]
+    loaded = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    assert not slow & set(loaded)
 
 
 def test_a_mistyped_command_gets_a_suggestion(cfy):
