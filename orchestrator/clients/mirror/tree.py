@@ -7,7 +7,8 @@ import os
 import shutil
 import stat
 from collections.abc import Callable, Iterable
-from pathlib import Path
+from contextlib import suppress
+from pathlib import Path, PurePath
 
 from orchestrator.clients import forced_command
 from orchestrator.clients.files import sync_file_system
@@ -39,10 +40,17 @@ class Tree:
         for unit in arrived:
             place = self._files / unit
             if not place.exists():
-                place.parent.mkdir(parents=True, exist_ok=True)
+                self._make_above(unit)
                 (self._incoming / unit).rename(place)
         self.sync()
         return len(arrived)
+
+    def _make_above(self, unit: str) -> None:
+        """Have the folders above a unit, with the permissions that they have where it came from."""
+        for folder in reversed(PurePath(unit).parents[:-1]):
+            if not (self._files / folder).exists():
+                (self._files / folder).mkdir()
+                shutil.copymode(self._incoming / folder, self._files / folder)
 
     def discard_arrived(self) -> None:
         """Forget what had arrived of units that are in the tree by now, and the rest of what was removed."""
@@ -60,7 +68,14 @@ class Tree:
                 (self._files / unit).rename(self._trash / _name(unit))
             except FileNotFoundError:
                 continue  # Its own deletion was faster.
+            self._remove_empty(PurePath(unit).parents[:-2])
         _remove_tree(self._trash)
+
+    def _remove_empty(self, folders: Iterable[PurePath]) -> None:
+        """An upload that finds the folder above its unit gone in this moment makes it anew."""
+        with suppress(OSError):
+            for folder in folders:
+                (self._files / folder).rmdir()
 
     def sync(self) -> None:
         """Have on disk what was written so far."""
