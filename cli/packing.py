@@ -63,6 +63,7 @@ def _add(tar: tarfile.TarFile, path: Path, name: str) -> None:
     # Who packed it is of no use to a manager.
     info.uid = info.gid = 0
     info.uname = info.gname = ""
+    info.mtime = int(info.mtime)  # A fraction would need a header of its own for each file.
     if info.isdir():
         tar.addfile(info)
         return

@@ -40,7 +40,9 @@ def group() -> None:
 group.add_command(list_command(BLUEPRINTS))
 group.add_command(get_command(BLUEPRINTS))
 group.add_command(
-    delete_command(BLUEPRINTS, options.force("Delete it even if something still refers to it."))
+    delete_command(
+        BLUEPRINTS, options.force("Passed on; a blueprint that has deployments stays nevertheless.")
+    )
 )
 
 
