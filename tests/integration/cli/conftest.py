@@ -1,0 +1,72 @@
+"""``cfy`` in front of one manager with a real database, as a user has it."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from cli import session
+from cli.cfy import main
+from manager.gate import Verdict
+from manager.gateway import Gateway, settings_of
+from manager.server import server
+from tests.support.rest import ADMIN, ManagerNode, manager_node
+from tests.support.waiting import eventually
+
+REPLICA = "127.93.2.2"
+
+
+class Cfy:
+    """Runs ``cfy`` with the home folder of the test."""
+
+    def __call__(self, *args: str) -> Result:
+        return CliRunner().invoke(main, args, prog_name="cfy")
+
+    def json(self, *args: str) -> Any:
+        """The answer of a command that is expected to succeed."""
+        result = self(*args, "--json")
+        assert result.exit_code == 0, result.output
+        return json.loads(result.stdout)
+
+
+@pytest.fixture(scope="session")
+def node() -> Iterator[ManagerNode]:
+    with manager_node("127.93.2.1", protocol="http") as node:
+        node.start_process()
+        yield node
+
+
+@pytest.fixture
+def cfy(node: ManagerNode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cfy:
+    """``cfy`` with a profile for the manager."""
+    monkeypatch.setenv("CFY_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv(session.PASSWORD_VARIABLE, raising=False)
+    cfy = Cfy()
+    address = ("--rest-port", str(node.config.ports.rest), "--rest-protocol", "http")
+    result = cfy("profiles", "use", node.config.host_ip, "-u", ADMIN[0], "-p", ADMIN[1], *address)
+    assert result.exit_code == 0, result.output
+    return cfy
+
+
+@contextmanager
+def member_that_does_not_lead(node: ManagerNode) -> Iterator[str]:
+    """The REST service of another member, at another address and the same port; it gives the address."""
+    gateway = Gateway(node.config)
+    gateway.verdict = lambda: Verdict.NOT_LEADING
+    rest = server(replace(settings_of(node.config), host=REPLICA, certificate=None, key=None), gateway)
+    thread = threading.Thread(target=rest.run, daemon=True)
+    thread.start()
+    try:
+        eventually(lambda: rest.started, 10, "the REST service has started")
+        yield REPLICA
+    finally:
+        rest.should_exit = True
+        thread.join(15)
