@@ -43,13 +43,20 @@ class Product:
         One whose client has died may still be waiting for its replicas to confirm it. Raises ``Unfinished``.
         """
         deadline_s = time.monotonic() + timeout_s
-        current = "SELECT pg_snapshot_xmax(pg_current_snapshot())::text"
-        end = self._connection.query(current, timeout_s=TIMEOUT_S)[0][0]
-        over = "SELECT pg_snapshot_xmin(pg_current_snapshot()) >= %s::xid8"
-        while not self._connection.query(over, end, timeout_s=TIMEOUT_S)[0][0]:
+        writing = self._writing()
+        while writing & self._writing():
             if time.monotonic() > deadline_s:
                 raise Unfinished("a transaction that was under way has not ended yet")
             time.sleep(POLL_S)
+
+    def _writing(self) -> frozenset[str]:
+        """The transactions that write, also those that only wait to be confirmed.
+
+        Each holds a lock on its own number until it can be seen (PostgreSQL documentation, ``pg_locks``). A
+        snapshot's limits would not tell: the newest transaction lies beyond them while it is under way.
+        """
+        sql = "SELECT transactionid::text FROM pg_locks WHERE locktype = 'transactionid' AND granted"
+        return frozenset(number for (number,) in self._connection.query(sql, timeout_s=TIMEOUT_S))
 
     def close(self) -> None:
         """Drop the connection."""
