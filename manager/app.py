@@ -10,10 +10,14 @@ from fastapi import FastAPI
 
 from manager import refusals
 from manager.auth import Authenticator
+from manager.files.works import tidy
 from manager.gate import Gate
 from manager.gateway import Gateway
 from manager.passwords import Passwords
 from manager.patience import WRITERS, Patience
+from manager.repeats import Answered
+from manager.routes.blueprint_upload import blueprint_upload
+from manager.routes.blueprints import blueprints
 from manager.routes.cluster import cluster
 from manager.routes.status import status, unversioned
 from manager.routes.tenants import tenants
@@ -33,6 +37,7 @@ def create(settings: Settings, gateway: Gateway) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
+        await anyio.to_thread.run_sync(tidy, settings.folders)
         yield
         storage.close()
 
@@ -49,9 +54,11 @@ def create(settings: Settings, gateway: Gateway) -> FastAPI:
     app.state.gateway = gateway
     app.state.passwords = Passwords()
     app.state.authenticator = Authenticator(storage, app.state.passwords)
+    app.state.answered = Answered()
+    app.state.folders = settings.folders
     app.state.patience = Patience(settings.commit_limit_s)
     refusals.install(app, gateway.verdict, settings.election_hold_s)
-    for router in (unversioned, status, tokens, cluster, users, tenants):
+    for router in (unversioned, status, tokens, cluster, users, tenants, blueprint_upload, blueprints):
         app.include_router(router)
     app.add_middleware(Gate, get_verdict=gateway.verdict, hold_s=settings.election_hold_s)
     return app

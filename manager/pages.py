@@ -20,12 +20,13 @@ class Table:
     """How a resource is listed: ``columns`` belongs to those of ``fields`` that are not opaque.
 
     ``name``: the field that names an item. ``_search`` looks in it, and the list is sorted by it at last, so
-    that the order is total and pages never overlap.
+    that the order is total and pages never overlap. ``key``: what tells apart items that can have one name.
     """
 
     fields: Fields
     columns: Mapping[str, ColumnElement[Any]]
     name: str
+    key: ColumnElement[Any] | None = None
 
     def comparable(self, field: str) -> ColumnElement[Any]:
         """The column, compared byte by byte: the order may not depend on a server's locale."""
@@ -65,7 +66,8 @@ def _order(table: Table, query: ListQuery) -> list[ColumnElement[Any]]:
         table.comparable(field).desc() if descending else table.comparable(field).asc()
         for field, descending in query.sort
     ]
-    return [*order, table.comparable(table.name).asc()]
+    last = [] if table.key is None else [table.key.asc()]
+    return [*order, table.comparable(table.name).asc(), *last]
 
 
 def from_items(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from manager.files.folders import Folders
+
 
 @dataclass(frozen=True, slots=True)
 class DatabaseSettings:
@@ -29,5 +31,6 @@ class Settings:
     certificate: Path | None
     key: Path | None
     database: DatabaseSettings
+    folders: Folders
     election_hold_s: float = 2.0
     commit_limit_s: float = 30.0

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from manager import auth
 from manager.dependencies import Caller, Database
 from manager.errors import BadParameters, Conflict, Forbidden, NotFound
-from manager.models import VISIBILITIES, Membership, Owned, Role, Tenant
+from manager.models import VISIBILITIES, Membership, Owned, Role, Tenant, User
 
 MANAGER_ROLE = "manager"
 WRITING_ROLES = frozenset({MANAGER_ROLE, "user"})
@@ -132,6 +132,16 @@ def _first(session: Session, statement: Select[Resource], model: type[Resource],
     if found is None:
         raise NotFound.of(model.__name__, identifier)
     return found
+
+
+def tenant_name(model: type[Owned]) -> ColumnElement[str]:
+    """The name of a resource's tenant, for lists."""
+    return select(Tenant.name).where(Tenant.id == model.tenant_id).correlate(model).scalar_subquery()
+
+
+def created_by(model: type[Owned]) -> ColumnElement[str]:
+    """The name of who made a resource, for lists."""
+    return select(User.username).where(User.id == model.creator_id).correlate(model).scalar_subquery()
 
 
 def check_visibility(scope: Scope, visibility: str) -> None:

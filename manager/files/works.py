@@ -7,6 +7,7 @@ lives and has not finished: from before there is anything of it until after its 
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import shutil
 import uuid
@@ -17,6 +18,8 @@ from pathlib import Path
 
 from manager.files.durable import telling_full
 from manager.files.folders import Folders
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,17 @@ def _locked(lock: Path) -> int:
 
 
 def tidy(folders: Folders) -> None:
-    """Remove what processes that are gone have left in the staging folder. Units are not looked at."""
+    """Remove what processes that are gone have left in the staging folder. Units are not looked at.
+
+    What cannot be removed is only logged: a manager can do without it.
+    """
+    try:
+        _tidy(folders)
+    except OSError as error:
+        log.warning("What is left of earlier uploads could not be removed: %s", error)
+
+
+def _tidy(folders: Folders) -> None:
     folders.make()
     for leftover in folders.staging.iterdir():
         lock = folders.uploads / leftover.name.partition(".")[0]

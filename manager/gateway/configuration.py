@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from manager.files.folders import Folders
 from manager.settings import DatabaseSettings, Settings
 from orchestrator.config import NodeConfig, load
 from orchestrator.model.errors import ConfigurationError
@@ -26,5 +27,6 @@ def settings_of(config: NodeConfig) -> Settings:
         certificate=config.paths.ssl / "node.pem" if secure else None,
         key=config.paths.ssl / "node.key" if secure else None,
         database=DatabaseSettings(config.paths.run, config.ports.postgres, config.postgres.connect_timeout_s),
+        folders=Folders(config.paths.files, config.paths.state / "staging", config.paths.uploads),
         election_hold_s=config.rest.election_hold_s,
     )
