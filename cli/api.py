@@ -11,7 +11,19 @@ from urllib.parse import quote
 
 from cli.errors import NOT_LEADER, REMOVED, CliError, Denied, Failure, NoManager, Rejected
 from cli.profile import Profile
-from cli.wire import Answer, Content, Query, Receiver, Request, Target, Unreachable, exchange, tls_context
+from cli.wire import (
+    READ_TIMEOUT_S,
+    TRANSFER_TIMEOUT_S,
+    Answer,
+    Content,
+    Query,
+    Receiver,
+    Request,
+    Target,
+    Unreachable,
+    exchange,
+    tls_context,
+)
 
 Trace = Callable[[str], None]
 QueryValue = str | int | Sequence[str] | None
@@ -70,12 +82,14 @@ class Api:
         return self.request("DELETE", where, query=query, body=body)
 
     def upload(self, where: str, content: Content | None, **query: QueryValue) -> Any:
-        """Create a resource from a file; the next member gets it from the beginning.
+        """Create a resource from a file (None: from a URL, in ``query``); each member gets all of it.
 
         A manager recognises a repeat by its bytes, and answers it like the first: a conflict is a refusal,
         always.
         """
-        return self.request("PUT", where, query=query, content=content, answer_needed=True)
+        return self.request(
+            "PUT", where, query=query, content=content, answer_needed=True, timeout_s=TRANSFER_TIMEOUT_S
+        )
 
     def download(self, where: str, receive: Receiver) -> Any:
         """Fetch a file; ``receive`` gets it anew from each member, until one has sent all of it."""
@@ -103,13 +117,14 @@ class Api:
         content: Content | None = None,
         receive: Receiver | None = None,
         answer_needed: bool = False,
+        timeout_s: float = READ_TIMEOUT_S,
     ) -> Any:
         """Ask the members in turn, and return what the first one that leads answers.
 
         Raises ``Rejected`` when it refuses, ``NoManager`` when there is none. Returns None when the request
         was carried out by a member that could not say so any more.
         """
-        request = Request(method, where, query or {}, body, self._headers(), content, receive)
+        request = Request(method, where, query or {}, body, self._headers(), content, receive, timeout_s)
         failures: list[Failure] = []
         for address in tuple(self._order):
             outcome = self._ask(address, request)

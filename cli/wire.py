@@ -23,7 +23,7 @@ READ_TIMEOUT_S = 120.0
 """For the answer. Some answers take long (an election is waited for, a database catches up)."""
 
 TRANSFER_TIMEOUT_S = 900.0
-"""For the answer to an upload: the manager unpacks it, and waits until a replica has it, too."""
+"""For the answer to an upload: the manager may fetch it from elsewhere, unpacks it, and waits for a replica."""
 
 CHUNK_BYTES = 256 * 1024
 
@@ -76,7 +76,7 @@ Receiver = Callable[[Incoming], Any]
 class Request:
     """What is asked for: ``body`` is sent as JSON, ``content`` as it is, in chunks.
 
-    ``receive`` gets the body of a success, which is no JSON then.
+    ``receive`` gets the body of a success, which is no JSON then. ``timeout_s``: for the answer.
     """
 
     method: str
@@ -86,11 +86,7 @@ class Request:
     headers: Mapping[str, str]
     content: Content | None = None
     receive: Receiver | None = None
-
-    @property
-    def timeout_s(self) -> float:
-        """How long to wait for the answer."""
-        return READ_TIMEOUT_S if self.content is None else TRANSFER_TIMEOUT_S
+    timeout_s: float = READ_TIMEOUT_S
 
     @property
     def url(self) -> str:

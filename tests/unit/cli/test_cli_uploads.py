@@ -7,6 +7,7 @@ import tracemalloc
 
 import pytest
 
+from cli import wire
 from tests.unit.cli.scripted import DROP, NOT_LEADER, error
 
 MEBIBYTE = 1024 * 1024
@@ -113,3 +114,20 @@ def test_no_bar_when_the_output_goes_to_a_pipe(cfy, pair, archive):
     result = upload(cfy, archive)
     assert result.stdout == "Snapshot s1 is uploaded.\n"
     assert result.stderr == ""
+
+
+@pytest.mark.parametrize("source", ["s1.zip", "https://files.example/s1.zip"])
+def test_what_a_manager_fetches_unpacks_and_copies_takes_its_time(cfy, pair, tmp_path, monkeypatch, source):
+    """The client that gives up first asks the next member for something that is on its way already."""
+    allowed_s = []
+
+    def answer(_target, request):
+        allowed_s.append(request.timeout_s)
+        return wire.Answer(201, {})
+
+    monkeypatch.setattr("cli.api.exchange", answer)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "s1.zip").write_bytes(b"an archive")
+    assert cfy("blueprints", "upload", source).exit_code == 0
+    assert allowed_s == [wire.TRANSFER_TIMEOUT_S]
+    assert wire.TRANSFER_TIMEOUT_S > wire.READ_TIMEOUT_S
