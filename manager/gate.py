@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from manager import errors
 
-POLL_S = 0.02
+POLL_S = 0.005
 EXEMPT = frozenset({"/api/version"})
 
 

@@ -114,14 +114,14 @@ def announce(clients: Clients, action: Announce) -> Outcome:
 def first_record(clients: Clients, action: FirstRecord) -> Outcome:
     """Write the first record of a new leader, when what it claims is true.
 
-    Until then nothing is acknowledged, so PostgreSQL may be told to wait for just those replicas that were
-    the first to have all that this database had when it was promoted.
+    Until ``open_writes`` nothing is acknowledged, so PostgreSQL may be told to wait for just those replicas
+    that were the first to have all that this database had when it was promoted, and need not be waited for.
     """
     own, view = require_lease(clients, action.term), clients.consul.view()
     if view.record is not None and view.record.leader == clients.me:
         raise Stale("this leader is on record already")
     caught_up = clients.postgres.first_caught_up(action.members, clients.config.timing.catch_up_timeout_s)
-    clients.postgres.set_standbys(SyncSetting(1, caught_up))
+    clients.postgres.announce_standbys(SyncSetting(1, caught_up))
     record = SyncRecord(action.term, clients.me, 1, caught_up)
     clients.consul.write_record(own, record)
     return Done(_in_words(record))

@@ -104,6 +104,8 @@ def open_writes(clients: Clients, action: OpenWrites) -> Outcome:
     Raises ``Unfinished`` while a step into office is missing.
     """
     require_lease(clients, action.term)
+    # What the setting says has to be what every process of the server does, before anything is acknowledged.
+    clients.postgres.confirm_standbys()
     view, database = clients.consul.view(), clients.postgres.read()
     if view.announcement is None or view.announcement.term != action.term:
         raise Unfinished("this leader is not announced yet")

@@ -273,9 +273,9 @@ def take_over(snapshot: Snapshot, spec: Spec) -> AcquireLease | None:
 
 
 def end_switchover(snapshot: Snapshot, spec: Spec) -> EndSwitchover | None:
-    """A switchover of another term is over, well or not."""
+    """A switchover of another term is over, well or not. Clients need not wait until that is tidied up."""
     view = view_of(snapshot)
-    if view.switchover is None or view.switchover.term == view.lease.term:
+    if view.switchover is None or view.switchover.term == view.lease.term or not serves(snapshot):
         return None
     return EndSwitchover(view.switchover.term, "a new term has begun")
 

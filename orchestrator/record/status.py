@@ -21,6 +21,9 @@ STATUS_AT_LEAST_EVERY_S = 5.0
 NOT_MORE_OFTEN_THAN_S = 0.8
 """During an election there are many ticks in a second, and the machine has better things to do."""
 
+FIRST_THINGS_FIRST_S = 1.0
+"""For so long doing goes before telling of it: in an election every millisecond is a wait for somebody."""
+
 NEEDED_TO_LEAD = frozenset({"heartbeat", "guard"})
 """Checks without which Consul lets this node have no session."""
 
@@ -64,6 +67,7 @@ class Reporter:
     _verdict: tuple[bool, bool] | None = field(default=None)
     _verdict_at_s: float = field(default=0.0)
     _unknown: frozenset[str] = field(default=frozenset())
+    _idle_at_s: float = field(default=0.0)
 
     def report(self, snapshot: Snapshot, plan: Plan) -> None:
         """Refresh the checks, and the status when there is news."""
@@ -72,10 +76,16 @@ class Reporter:
         try:
             self._checks(snapshot)
             self._mend_what_servers_know(snapshot.me, snapshot.cluster)
-            self._status(snapshot, plan)
-            outbox.deliver(self.clients.config.paths.outbox_file, self.clients.consul.append_history)
+            if not self._is_in_a_hurry(snapshot, plan):
+                self._status(snapshot, plan)
+                outbox.deliver(self.clients.config.paths.outbox_file, self.clients.consul.append_history)
         except ConsulUnavailable as error:
             log.warning("Not reported: %s", error)
+
+    def _is_in_a_hurry(self, snapshot: Snapshot, plan: Plan) -> bool:
+        if not plan.actions:
+            self._idle_at_s = snapshot.taken_at_s
+        return snapshot.taken_at_s - self._idle_at_s < FIRST_THINGS_FIRST_S and bool(plan.actions)
 
     def _checks(self, snapshot: Snapshot) -> None:
         verdict = (snapshot.database_failing_s == 0, snapshot.services_failing_s == 0)

@@ -156,11 +156,17 @@ class SimPostgresClient:
         self._database.promote(self._cluster.next_number())
 
     def set_standbys(self, setting: SyncSetting) -> None:
+        self.announce_standbys(setting)
+        self.confirm_standbys()
+
+    def announce_standbys(self, setting: SyncSetting) -> None:
         self._work()
         self._database.disk.setting = setting
         self._work()
         self._database.need()
         self._database.reload()
+
+    def confirm_standbys(self) -> None:
         self._wait(self._is_in_force, WAIT_S, "the setting is not in force yet")
 
     def _is_in_force(self) -> bool:

@@ -136,6 +136,14 @@ class Postgres:
         """Have commits wait for ``setting``; returns when every process of the server goes by it."""
         self._replication.set_standbys(setting)
 
+    def announce_standbys(self, setting: SyncSetting) -> None:
+        """Begin to ``set_standbys``; until ``confirm_standbys`` nothing may be acknowledged."""
+        self._replication.announce_standbys(setting)
+
+    def confirm_standbys(self) -> None:
+        """Wait until every process of the server goes by the setting that was given to it last."""
+        self._replication.confirm_standbys()
+
     def set_read_only(self, *, read_only: bool) -> None:
         """Whether new transactions may write. Those that have begun go on."""
         self._replication.set_read_only(read_only=read_only)

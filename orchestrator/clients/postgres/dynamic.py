@@ -55,10 +55,18 @@ class DynamicSettings:
         In force means: new connections have them, and so have all server processes of the kinds ``readers``.
         Raises ``Unfinished`` when that is not so in time; then the file has changed all the same.
         """
+        self._change(changes)
+        self._bring_into_force(timeout_s, readers)
+
+    def announce(self, changes: Mapping[str, str]) -> None:
+        """Change settings durably, and tell a running server; they come into force by and by."""
+        self._change(changes)
+        self._postmaster.signal(signal.SIGHUP)
+
+    def _change(self, changes: Mapping[str, str]) -> None:
         before = self._file.read()
         if not changes.items() <= before.items() or GENERATION not in before:
             self._write({**before, **changes})
-        self._bring_into_force(timeout_s, readers)
 
     def reload(self, *, timeout_s: float = APPLY_TIMEOUT_S) -> None:
         """Have a running server read all its configuration files. Raises ``Unfinished``."""
@@ -71,13 +79,14 @@ class DynamicSettings:
 
     def _bring_into_force(self, timeout_s: float, readers: frozenset[str]) -> None:
         deadline_s = time.monotonic() + timeout_s
-        if not self._postmaster.signal(signal.SIGHUP):
-            return
         expected = self._file.read()
+        told = False
         while not self._new_connections_have(expected, deadline_s):
             if not self.server_runs():
-                # It has ended meanwhile, perhaps fenced. Whoever starts it again starts it with the file.
+                # It does not run, or has been fenced meanwhile. Whoever starts it starts it with the file.
                 return
+            # Who asks a second time for what is in force already need not have the whole server read again.
+            told = told or self._postmaster.signal(signal.SIGHUP)
             self._pause(deadline_s, "The server has not taken over the settings; its log says why.")
         if readers:
             self._wait_for_readers(readers, deadline_s)

@@ -19,6 +19,9 @@ from orchestrator.model.errors import ConfigurationError, DatabaseUnavailable, U
 from orchestrator.model.snapshot import SyncSetting
 
 POLL_S = 0.002
+WHO_WAITS = frozenset({"checkpointer", "walsender"})
+"""The server processes that go by ``synchronous_standby_names`` for all the others."""
+
 CHECKPOINT_TIMEOUT_S = 120.0
 
 _RECOVERY = """
@@ -115,9 +118,15 @@ class Replication:
     def set_standbys(self, setting: SyncSetting) -> None:
         """See ``Postgres.set_standbys``."""
         names = format_standby_names(setting)
-        self._dynamic.put(
-            {"synchronous_standby_names": names}, readers=frozenset({"checkpointer", "walsender"})
-        )
+        self._dynamic.put({"synchronous_standby_names": names}, readers=WHO_WAITS)
+
+    def announce_standbys(self, setting: SyncSetting) -> None:
+        """See ``Postgres.announce_standbys``."""
+        self._dynamic.announce({"synchronous_standby_names": format_standby_names(setting)})
+
+    def confirm_standbys(self) -> None:
+        """See ``Postgres.confirm_standbys``."""
+        self._dynamic.put({}, readers=WHO_WAITS)
 
     def prepare_promotion(self, setting: SyncSetting) -> None:
         """See ``Postgres.prepare_promotion``."""
@@ -125,7 +134,7 @@ class Replication:
             "synchronous_standby_names": format_standby_names(setting),
             "default_transaction_read_only": "on",
         }
-        self._dynamic.put(settings, readers=frozenset({"checkpointer", "walsender"}))
+        self._dynamic.put(settings, readers=WHO_WAITS)
 
     def set_read_only(self, *, read_only: bool) -> None:
         """See ``Postgres.set_read_only``."""

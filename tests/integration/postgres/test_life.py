@@ -190,6 +190,6 @@ def test_settings_for_a_server_that_ends_meanwhile_are_kept_for_its_next_start(n
         setting = pool.submit(node.postgres.set_read_only, read_only=True)
         eventually(lambda: file.read_text() != before, 5, "the setting is written")
         os.kill(postmaster, signal.SIGKILL)
-        setting.result(timeout=3)
+        setting.result(timeout=30)
     node.postgres.start(standby=False)
     assert node.postgres.read().read_only

@@ -13,6 +13,7 @@ from typing import Any
 import psycopg2
 import pytest
 
+from orchestrator.clients.postgres import Postgres
 from orchestrator.clients.postgres.upstream import conninfo
 from orchestrator.formation import pki
 from orchestrator.model.errors import Unfinished
@@ -133,11 +134,17 @@ def test_killing_the_server_acknowledges_no_waiting_commit(nodes):
         assert not acknowledged.is_set()
 
 
-def test_a_setting_is_in_force_when_the_call_returns(nodes):
+def announce_and_confirm(postgres, setting):
+    postgres.announce_standbys(setting)
+    postgres.confirm_standbys()
+
+
+@pytest.mark.parametrize("set_standbys", [Postgres.set_standbys, announce_and_confirm])
+def test_a_setting_is_in_force_when_the_call_returns(nodes, set_standbys):
     """With nobody streaming, the very next commit has to wait; and when nobody is waited for, none does."""
     leader = nodes.leader()
     for round_ in range(5):
-        leader.postgres.set_standbys(BOTH)
+        set_standbys(leader.postgres, BOTH)
         assert leader.postgres.read().setting == BOTH
         with writing(leader, f"waits {round_}") as acknowledged:
             eventually(lambda: waits_for_standby(leader) or acknowledged.is_set(), 10, "the commit waits")

@@ -80,6 +80,11 @@ def setting_not_awaited(swap: Swap) -> None:
     swap(SimPostgresClient, "_is_in_force", lambda self: True)
 
 
+@mutation("writes are let in before every process goes by the standbys that were set", seed=2, climate=TWO)
+def opened_unconfirmed(swap: Swap) -> None:
+    swap(SimPostgresClient, "confirm_standbys", lambda self: None)
+
+
 @mutation(
     "a record is confirmed although another setting is on disk, to come into force some day",
     story=a_setting_is_left_on_disk,
