@@ -23,6 +23,7 @@ WHO_WAITS = frozenset({"checkpointer", "walsender"})
 """The server processes that go by ``synchronous_standby_names`` for all the others."""
 
 CHECKPOINT_TIMEOUT_S = 120.0
+DROP_TIMEOUT_S = 10.0
 
 _RECOVERY = """
 SELECT pid, backend_type, wait_event FROM pg_stat_activity
@@ -33,9 +34,16 @@ SELECT DISTINCT application_name FROM pg_stat_replication
  WHERE application_name = ANY (%s) AND state = 'streaming' AND flush_lsn >= %s::pg_lsn
 """
 _SLOTS = f"""
-SELECT slot_name, active_pid, coalesce({USELESS_SLOT}, false)
+SELECT slot_name, coalesce({USELESS_SLOT}, false)
   FROM pg_replication_slots WHERE slot_type = 'physical' AND NOT temporary
 """  # noqa: S608 - made of constants
+_END_USER = (
+    "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = %s AND active"
+)
+_DROP_UNUSED = """
+SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = %s AND NOT active
+"""
+_SLOT_EXISTS = "SELECT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = %s)"
 
 
 class Replication:
@@ -170,10 +178,10 @@ class Replication:
         """See ``Postgres.keep_slots``."""
         wanted = {slot_name(node) for node in nodes}
         found = self._connection.query(_SLOTS, timeout_s=self._timeout_s)
-        for name, active_pid, useless in found:
+        for name, useless in found:
             if useless or name not in wanted:
-                self._drop_slot(name, active_pid)
-        kept = {name for name, _, useless in found if not useless}
+                self._drop_slot(name)
+        kept = {name for name, useless in found if not useless}
         for name in sorted(wanted - kept):
             # It must not hold back WAL for a replica that has not connected yet.
             create = "SELECT pg_create_physical_replication_slot(%s, immediately_reserve => false)"
@@ -183,16 +191,20 @@ class Replication:
         """See ``Postgres.checkpoint``."""
         self._connection.query("CHECKPOINT", timeout_s=CHECKPOINT_TIMEOUT_S)
 
-    def _drop_slot(self, name: str, active_pid: int | None) -> None:
-        if active_pid is not None:
+    def _drop_slot(self, name: str) -> None:
+        """Whoever uses the slot is cut off, and comes back at once: there is a moment when nobody does."""
+        deadline_s = time.monotonic() + DROP_TIMEOUT_S
+
+        def is_dropped() -> bool:
             # Ending a walsender acknowledges nothing; the node behind it does not belong here any more.
-            self._connection.query("SELECT pg_terminate_backend(%s)", active_pid, timeout_s=self._timeout_s)
-            active = "SELECT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = %s AND active)"
-            deadline_s = time.monotonic() + self._timeout_s
-            self._until(
-                lambda: not self._truth(active, name), deadline_s, f"The slot {name} is still in use."
-            )
-        self._connection.query("SELECT pg_drop_replication_slot(%s)", name, timeout_s=self._timeout_s)
+            self._connection.query(_END_USER, name, timeout_s=self._timeout_s)
+            with suppress(
+                DatabaseUnavailable
+            ):  # It is in use again. Were the server gone, the next query would say.
+                self._connection.query(_DROP_UNUSED, name, timeout_s=self._timeout_s)
+            return not self._truth(_SLOT_EXISTS, name)
+
+        self._until(is_dropped, deadline_s, f"The slot {name} is still in use.")
 
     def _truth(self, query: str, *arguments: object) -> bool:
         return bool(self._connection.query(query, *arguments, timeout_s=self._timeout_s)[0][0])
