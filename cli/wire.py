@@ -23,7 +23,7 @@ READ_TIMEOUT_S = 120.0
 """For the answer. Some answers take long (an election is waited for, a database catches up)."""
 
 TRANSFER_TIMEOUT_S = 900.0
-"""For the answer to an upload: the manager may fetch it from elsewhere, unpacks it, and waits for a replica."""
+"""For the answer to an upload: a manager may fetch it, unpacks it, and waits for a replica."""
 
 CHUNK_BYTES = 256 * 1024
 
