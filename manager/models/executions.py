@@ -10,7 +10,6 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from manager.models.base import NAME_LENGTH, Base, Keyed
 from manager.models.owned import Owned
-from manager.models.resources import Deployment
 
 ACTIVE_STATUSES = ("pending", "started", "cancelling", "force_cancelling", "kill_cancelling")
 WAITING_STATUSES = ("queued", "scheduled")
@@ -22,6 +21,9 @@ EVENT_TYPE, LOG_TYPE = "cloudify_event", "cloudify_log"
 class Execution(Owned, Base):
     """A run of a workflow. Without a deployment it works on the manager itself.
 
+    ``deployment_id`` and ``blueprint_id`` are names, kept beside the reference: what deleted a deployment is
+    still found by its name when the deployment, with all its other executions, is gone.
+
     ``resumable``: whether the workflow can go on where it stood; None: not known yet. ``term``: of the leader
     that works on it, or did so last. ``is_dry_run``, ``queue`` and the others are as they were asked for.
     """
@@ -31,6 +33,7 @@ class Execution(Owned, Base):
     deployment_pk: Mapped[int | None] = mapped_column(
         ForeignKey("deployments.pk", ondelete="CASCADE"), index=True
     )
+    deployment_id: Mapped[str | None] = mapped_column(String(NAME_LENGTH), index=True)
     blueprint_id: Mapped[str | None] = mapped_column(String(NAME_LENGTH))
     workflow_id: Mapped[str] = mapped_column(String(NAME_LENGTH))
     status: Mapped[str] = mapped_column(String(32), index=True)
@@ -50,13 +53,6 @@ class Execution(Owned, Base):
     scheduled_for: Mapped[datetime | None]
     started_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
-
-    deployment: Mapped[Deployment | None] = relationship(lazy="joined")
-
-    @property
-    def deployment_id(self) -> str | None:
-        """As clients read it."""
-        return self.deployment.id if self.deployment else None
 
 
 class Event(Keyed, Base):

@@ -151,6 +151,7 @@ def _create_executions() -> None:
         "executions",
         *_owned(),
         _reference("deployment_pk", "deployments.pk", "CASCADE", nullable=True),
+        sa.Column("deployment_id", NAME, index=True),
         _maybe("blueprint_id", NAME),
         _column("workflow_id", NAME),
         sa.Column("status", WORD, nullable=False, index=True),
