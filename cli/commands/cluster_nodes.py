@@ -36,7 +36,7 @@ def list_(session: Session) -> None:
     address = ("host_ip", "public_ip") if any(node.get("public_ip") for node in nodes) else ("host_ip",)
     data = [_shown(node) for node in nodes]
     session.out.table(
-        rows, ("name", *address, "state", *CHECKS), data=data, empty="The cluster has no members."
+        rows, ("name", *address, "state", *CHECKS, "files"), data=data, empty="The cluster has no members."
     )
 
 
@@ -51,7 +51,14 @@ def _members(session: Session) -> list[dict[str, Any]]:
 
 def _row(node: Mapping[str, Any]) -> dict[str, Any]:
     checks = {name: "ok" if passes else "FAILED" for name, passes in (node.get("checks") or {}).items()}
-    return {**node, **checks, "state": state_of(node)}
+    return {**node, **checks, "state": state_of(node), "files": _files(node.get("files"))}
+
+
+def _files(files: Mapping[str, Any] | None) -> str:
+    """Whether a node has all files of the leader."""
+    if files is None:
+        return "unknown"
+    return f"{files['behind']} behind" if files["behind"] else "ok"
 
 
 def _shown(node: Mapping[str, Any]) -> dict[str, Any]:
@@ -71,8 +78,8 @@ def get(session: Session, name: str) -> None:
 def _details(node: Mapping[str, Any]) -> dict[str, Any]:
     # Options look as they are to be typed for nodes update.
     options = {key: str(value).lower() for key, value in (node.get("options") or {}).items()}
-    checks = {key: value for key, value in _row(node).items() if key in CHECKS}
-    hidden = {"online", "master", "options", "checks"}
+    checks = {key: value for key, value in _row(node).items() if key in (*CHECKS, "files")}
+    hidden = {"online", "master", "options", "checks", "files"}
     return {key: value for key, value in _shown(node).items() if key not in hidden} | checks | options
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from manager import errors
 from manager.gateway.connection import Connection, Health, Json, translated
-from orchestrator.model.errors import ClusterError
+from orchestrator.model.errors import ClusterError, ConsulUnavailable
 from orchestrator.model.files import FilesRecord, FilesReport
 from orchestrator.model.snapshot import ClusterView, SyncRecord
 from orchestrator.record import session
@@ -56,18 +56,20 @@ class Files(Connection):
             log.warning("The replicas were not told of changed files: %s", error)
 
     def files_state(self) -> Json | None:
-        """How the replication of files stands; None in a manager that is alone, and before a first record."""
+        """How the replication of files stands; None when there is none, or nobody can tell at the moment."""
         if not self.is_member():
             return None
-        with translated():
+        try:
             view = self.consul().view()
+        except ConsulUnavailable:
+            return None
         if view.files is None:
             return None
         return {
             "generation": view.files.generation,
             "complete": view.files.complete,
             "missing": view.files.missing,
-            "behind": {name: files_behind(name, view) for name in sorted(view.members)},
+            "nodes": {name: files_of(name, view) for name in sorted(view.members)},
         }
 
     def _bump(self) -> FilesRecord:
@@ -99,12 +101,18 @@ def _covers(report: FilesReport, wanted: FilesRecord) -> bool:
     return report.term == wanted.term and report.generation >= wanted.generation
 
 
-def files_behind(name: str, view: ClusterView) -> int | None:
-    """How many changes of the leader's files a node has not reported; None when that cannot be told."""
-    if view.files is None or name == view.lease.holder:
-        return 0 if view.files is not None and not view.lease.free else None
+def files_of(name: str, view: ClusterView) -> Json | None:
+    """How far a node's files are: ``generation``, and how many changes of the leader's it is ``behind``.
+
+    None when that cannot be told: nobody has said anything of files yet, or not this node.
+    """
+    if view.files is None:
+        return None
+    if name == view.lease.holder:
+        return {"generation": view.files.generation, "behind": 0}
     report = view.file_reports.get(name)
     if report is None:
         return None
     behind = max(0, view.files.generation - report.generation)
-    return behind if report.term == view.files.term else max(1, behind)
+    # What it has is another leader's, until it has followed the present one.
+    return {"generation": report.generation, "behind": max(behind, int(report.term != view.files.term))}

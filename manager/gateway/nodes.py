@@ -7,6 +7,7 @@ from typing import Any
 
 from manager import errors
 from manager.gateway.connection import Connection, Health, Json, translated
+from manager.gateway.files import files_of
 from orchestrator.model.snapshot import ClusterView, Member
 from orchestrator.model.spec import Options
 
@@ -58,6 +59,7 @@ def node_of(member: Member, view: ClusterView, health: Health) -> Json:
         "role": status.role.value if status else None,
         "upstream": status.upstream if status else None,
         "lag": _lag(member.name, view),
+        "files": files_of(member.name, view),
         "version": member.version or (status.version if status else ""),
     }
 

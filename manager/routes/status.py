@@ -62,7 +62,9 @@ def _version() -> dict[str, Any]:
 @status.get("/status")
 def read_status(_: Caller, cluster: Cluster) -> dict[str, Any]:
     """That this manager serves (any other member has refused by now), and what runs on the machine."""
-    return {"status": "running", "services": [_service(name, state) for name, state in cluster.services()]}
+    services = [_service(name, state) for name, state in cluster.services()]
+    files = cluster.files_state()
+    return {"status": "running", "services": services} | ({"files": files} if files else {})
 
 
 def _service(name: str, state: str) -> dict[str, Any]:

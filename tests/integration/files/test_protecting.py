@@ -161,7 +161,11 @@ def test_how_far_each_member_is_can_be_seen(trio, gateway):
     report(trio, "n2", generation - 1)
     state = gateway.files_state()
     assert (state["generation"], state["complete"], state["missing"]) == (generation, True, 0)
-    assert state["behind"] == {"n1": 0, "n2": 1, "n3": None}
+    assert state["nodes"] == {
+        "n1": {"generation": generation, "behind": 0},
+        "n2": {"generation": generation - 1, "behind": 1},
+        "n3": None,
+    }
 
 
 def test_a_manager_that_is_alone_has_nothing_to_wait_for(trio):

@@ -186,6 +186,7 @@ def test_the_nodes(rest):
         "role": "primary",
         "upstream": None,
         "lag": 0,
+        "files": None,
         "version": "",
     }
     assert (n2["online"], n2["master"], n2["checks"]["services"], n2["lag"]) == (True, False, False, 100)

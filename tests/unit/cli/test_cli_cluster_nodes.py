@@ -14,10 +14,22 @@ def test_list(cfy, pair):
     leader, _ = pair
     result = cfy("cluster", "nodes", "list")
     head, first, second = result.stdout.splitlines()
-    assert head.split() == ["name", "host_ip", "state", "database", "services", "consul", "heartbeat"]
-    assert first.split() == ["n1", leader.address, "leader", "ok", "ok", "ok", "ok"]
-    assert second.split()[2:] == ["offline", *["FAILED"] * 4]
+    checks = ["database", "services", "consul", "heartbeat"]
+    assert head.split() == ["name", "host_ip", "state", *checks, "files"]
+    assert first.split() == ["n1", leader.address, "leader", "ok", "ok", "ok", "ok", "unknown"]
+    assert second.split()[2:] == ["offline", *["FAILED"] * 4, "unknown"]
     assert leader.requests() == ["GET /cluster", "GET /cluster/nodes"]
+
+
+@pytest.mark.parametrize(
+    ("files", "shown"),
+    [(None, "unknown"), ({"generation": 7, "behind": 0}, "ok"), ({"generation": 4, "behind": 3}, "3 behind")],
+)
+def test_get_shows_how_far_the_files_are(cfy, pair, files, shown):
+    leader, _ = pair
+    leader.table["GET /cluster/nodes/n1"] = (200, node("n1", leader, files=files))
+    result = cfy("cluster", "nodes", "get", "n1")
+    assert [line.split(maxsplit=1)[1] for line in result.stdout.splitlines() if "files" in line] == [shown]
 
 
 def test_list_as_json_without_secrets(cfy, pair):
