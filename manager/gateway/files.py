@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import IO
 
 from manager import errors
 from manager.gateway.connection import Connection, Health, Json, translated
@@ -15,6 +18,7 @@ from orchestrator.record import session
 
 log = logging.getLogger(__name__)
 
+POLL_S = 0.05
 LOOK_AGAIN_S = 1.0
 """How often it is looked whether replicas are still well, while their reports are waited for."""
 
@@ -55,6 +59,23 @@ class Files(Connection):
         except ClusterError as error:
             log.warning("The replicas were not told of changed files: %s", error)
 
+    @contextmanager
+    def files_held(self, timeout_s: float) -> Iterator[None]:
+        """Have the cluster's own work leave the replicated folders alone for the length of the block.
+
+        Whoever brings units in before their rows, and is no upload with a lock of its own (a restore), would
+        see them swept otherwise. Raises ``Unavailable`` when that work does not end within ``timeout_s``.
+        """
+        lock = self.paths.files_lock
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        deadline_s = time.monotonic() + timeout_s
+        with lock.open("w") as held:
+            while not _locked(held):
+                if time.monotonic() > deadline_s:
+                    raise errors.Unavailable("The replicated folders are in use by a transfer.")
+                time.sleep(POLL_S)
+            yield
+
     def files_state(self) -> Json | None:
         """How the replication of files stands; None when there is none, or nobody can tell at the moment."""
         if not self.is_member():
@@ -90,6 +111,14 @@ class Files(Connection):
             if name in view.members and name in reports and _covers(reports[name], wanted)
         ]
         return len(having) >= max(1, view.record.k)
+
+
+def _locked(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _healthy(record: SyncRecord, view: ClusterView, health: Health) -> frozenset[str]:

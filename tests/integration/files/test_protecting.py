@@ -12,6 +12,7 @@ import pytest
 from manager.errors import Unavailable
 from manager.gateway import Gateway
 from orchestrator.clients.consul import Consul
+from orchestrator.model.errors import Unfinished
 from orchestrator.model.files import FilesReport
 from orchestrator.model.snapshot import MembershipState, SyncRecord
 from orchestrator.record import membership
@@ -175,3 +176,11 @@ def test_a_manager_that_is_alone_has_nothing_to_wait_for(trio):
     alone.protect_files(SHORT_S)
     alone.files_changed()
     assert alone.files_state() is None
+
+
+def test_a_restore_keeps_the_sweep_away_and_waits_for_it(trio, gateway):
+    mirror = trio.nodes["n1"].mirror
+    with gateway.files_held(SHORT_S), pytest.raises(Unfinished), mirror.alone():
+        pass
+    with mirror.alone(), pytest.raises(Unavailable, match="in use"), gateway.files_held(SHORT_S):
+        pass
