@@ -88,7 +88,9 @@ def _ask(request: Json) -> Json:
         done = _run(text)
     if done.returncode != 0:
         log.warning(
-            "The parser ended with %d: %s", done.returncode, done.stderr[-MAX_LOGGED:].decode("replace")
+            "The parser ended with %d: %s",
+            done.returncode,
+            done.stderr[-MAX_LOGGED:].decode(errors="replace"),
         )
         raise errors.InvalidBlueprint("The blueprint cannot be parsed: it takes too much memory or time.")
     answer: Json = json.loads(done.stdout)

@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import manager.dsl.lean  # noqa: F401  # isort: skip  # what it does to the parser has to be done before
 from dsl_parser import exceptions, parser, tasks, utils
 
 from manager.dsl import DeploymentPlan, Json
