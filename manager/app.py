@@ -6,28 +6,45 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import anyio.to_thread
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
 from manager import refusals
 from manager.auth import Authenticator
 from manager.files.works import tidy
 from manager.gate import Gate
 from manager.gateway import Gateway
+from manager.maintenance import refuse_writes
 from manager.passwords import Passwords
 from manager.patience import WRITERS, Patience
 from manager.repeats import Answered
+from manager.routes.agents import agents
 from manager.routes.blueprint_upload import blueprint_upload
 from manager.routes.blueprints import blueprints
 from manager.routes.cluster import cluster
+from manager.routes.deployment_creation import deployment_creation
+from manager.routes.deployments import deployments
+from manager.routes.events import events
+from manager.routes.executions import executions
+from manager.routes.maintenance import maintenance
+from manager.routes.node_instances import node_instances
+from manager.routes.nodes import nodes
 from manager.routes.status import status, unversioned
 from manager.routes.tenants import tenants
 from manager.routes.tokens import tokens
+from manager.routes.upload_body import Places
 from manager.routes.users import users
 from manager.settings import Settings
 from manager.storage import READERS, Storage, engine_for
 
 THREADS = WRITERS + READERS
 """One for each connection to the database: a thread without one would only wait."""
+
+ALWAYS_OPEN = (unversioned, status, maintenance, cluster)
+CLOSED_IN_MAINTENANCE = (
+    *(tokens, users, tenants, blueprint_upload, blueprints, deployment_creation, deployments),
+    *(nodes, node_instances, executions, events, agents),
+)
+"""Their reading goes on."""
 
 
 def create(settings: Settings, gateway: Gateway) -> FastAPI:
@@ -55,10 +72,13 @@ def create(settings: Settings, gateway: Gateway) -> FastAPI:
     app.state.passwords = Passwords()
     app.state.authenticator = Authenticator(storage, app.state.passwords)
     app.state.answered = Answered()
+    app.state.upload_places = Places()
     app.state.folders = settings.folders
     app.state.patience = Patience(settings.commit_limit_s)
     refusals.install(app, gateway.verdict, settings.election_hold_s)
-    for router in (unversioned, status, tokens, cluster, users, tenants, blueprint_upload, blueprints):
+    for router in ALWAYS_OPEN:
         app.include_router(router)
+    for router in CLOSED_IN_MAINTENANCE:
+        app.include_router(router, dependencies=[Depends(refuse_writes)])
     app.add_middleware(Gate, get_verdict=gateway.verdict, hold_s=settings.election_hold_s)
     return app

@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Any
 from urllib.parse import unquote
 
-import anyio
 import anyio.to_thread
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.concurrency import contextmanager_in_threadpool
@@ -34,7 +33,7 @@ from manager.patience import WriteSlot, write_slot
 from manager.repeats import REPEATED_WITHIN, Answered
 from manager.routes.blueprints import KIND, shape
 from manager.routes.json_route import NAME_PATTERN
-from manager.routes.upload_body import fetch, finish, receive
+from manager.routes.upload_body import Places, fetch, finish, receive
 from manager.storage import Storage
 from manager.tenancy import Scope, WritingInTenant
 
@@ -43,9 +42,6 @@ blueprint_upload = APIRouter(prefix="/api/v3.1")
 MAX_ARCHIVE_BYTES = 4 * 1024**3
 DEFAULT_MAIN_FILE = "blueprint.yaml"
 PROTECT_TIMEOUT_S = 30.0
-
-WORKERS = anyio.CapacityLimiter(4)
-"""How many archives are unpacked and parsed at a time. They take no threads from those who only read."""
 
 BINARY = {"schema": {"type": "string", "format": "binary"}}
 BODY = {
@@ -115,7 +111,8 @@ class Upload:
         repeated = await anyio.to_thread.run_sync(self.repeated)
         if repeated is not None:
             return repeated
-        plan = await anyio.to_thread.run_sync(self.prepare, limiter=WORKERS)
+        places: Places = request.app.state.upload_places
+        plan = await anyio.to_thread.run_sync(self.prepare, limiter=places.working)
         committing = False
         try:
             async with asynccontextmanager(write_slot)(request) as slot:
@@ -251,8 +248,9 @@ async def _receive(request: Request, wanted: Wanted, work: Work) -> tuple[Wanted
         # Existing clients encode the name once more than URLs need.
         wanted = replace(wanted, main_file=unquote(wanted.main_file))
         if wanted.url is not None:
-            await anyio.to_thread.run_sync(fetch, wanted.url, sink, MAX_ARCHIVE_BYTES, limiter=WORKERS)
-        return wanted, await finish(sink)
+            places: Places = request.app.state.upload_places
+            await anyio.to_thread.run_sync(fetch, wanted.url, sink, MAX_ARCHIVE_BYTES, limiter=places.working)
+        return wanted, await finish(request, sink)
 
 
 def _check_id(identifier: str) -> None:

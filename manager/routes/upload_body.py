@@ -28,8 +28,16 @@ MAX_FIELD_BYTES = 64 * 1024
 MAX_FIELDS = 20
 URL_TIMEOUT_S = 600.0
 
-WRITERS = anyio.CapacityLimiter(8)
-"""How many uploads write at a time."""
+AT_ONCE = 8
+"""How many uploads write, and how many are unpacked and parsed, at a time: half of these."""
+
+
+class Places:
+    """Threads for uploads alone: they take none from those who only read. One for each event loop."""
+
+    def __init__(self) -> None:
+        self.writing = anyio.CapacityLimiter(AT_ONCE)
+        self.working = anyio.CapacityLimiter(AT_ONCE // 2)
 
 
 class Form:
@@ -110,29 +118,32 @@ async def receive(request: Request, sink: Sink) -> dict[str, Any]:
 
     Raises ``BadParameters``, ``TooLarge``, ``StorageFull``; and ``ClientDisconnect`` when the body broke off.
     """
+    places: Places = request.app.state.upload_places
     kind, options = parse_options_header(request.headers.get("content-type"))
     if kind != b"multipart/form-data":
-        await _write(request.stream(), sink, lambda chunk: [chunk])
+        await _write(request.stream(), sink, places, lambda chunk: [chunk])
         return {}
     try:
         form = Form(options.get(b"boundary", b""))
     except FormParserError as error:
         raise BadParameters(f"The form cannot be read: {error}") from error
-    await _write(request.stream(), sink, form.feed)
+    await _write(request.stream(), sink, places, form.feed)
     if not form.finished:
         raise BadParameters("The form broke off")
     return parameters(form)
 
 
-async def _write(chunks: AsyncIterator[bytes], sink: Sink, take: Callable[[bytes], list[bytes]]) -> None:
+async def _write(
+    chunks: AsyncIterator[bytes], sink: Sink, places: Places, take: Callable[[bytes], list[bytes]]
+) -> None:
     buffer = bytearray()
     async for chunk in chunks:
         for piece in take(chunk):
             buffer += piece
         if len(buffer) >= MEGABYTE:
-            await anyio.to_thread.run_sync(sink.write, bytes(buffer), limiter=WRITERS)
+            await anyio.to_thread.run_sync(sink.write, bytes(buffer), limiter=places.writing)
             buffer.clear()
-    await anyio.to_thread.run_sync(sink.write, bytes(buffer), limiter=WRITERS)
+    await anyio.to_thread.run_sync(sink.write, bytes(buffer), limiter=places.writing)
 
 
 def fetch(url: str, sink: Sink, max_bytes: int) -> None:
@@ -144,6 +155,7 @@ def fetch(url: str, sink: Sink, max_bytes: int) -> None:
         raise BadParameters(f"The archive could not be fetched: {error}") from error
 
 
-async def finish(sink: Sink) -> Received:
+async def finish(request: Request, sink: Sink) -> Received:
     """It has all arrived."""
-    return await anyio.to_thread.run_sync(sink.finish, limiter=WRITERS)
+    places: Places = request.app.state.upload_places
+    return await anyio.to_thread.run_sync(sink.finish, limiter=places.writing)
