@@ -17,6 +17,7 @@
     ├── MethodNotAllowed              405 method_not_allowed_error
     ├── Conflict                      409 conflict_error
     ├── UnsupportedContentType        415 unsupported_content_type_error
+    ├── InMaintenance                 503 maintenance_mode_active
     └── StorageFull                   507 storage_full_error
     Unavailable                       nothing was done: see ``refusals``
     OutcomeUnknown                    it may have been done: the connection is closed without an answer
@@ -137,6 +138,13 @@ class UnsupportedContentType(RestError):
 
     status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
     error_code = "unsupported_content_type_error"
+
+
+class InMaintenance(RestError):
+    """The manager is in maintenance mode, in which this is not done."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    error_code = "maintenance_mode_active"
 
 
 class StorageFull(RestError):

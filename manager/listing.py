@@ -8,7 +8,7 @@ filters by a field (repeated: or).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import Enum, auto
 from typing import Any
@@ -55,6 +55,14 @@ class ListQuery:
     filters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     all_tenants: bool = False
     get_data: bool = False
+
+    def renamed(self, names: Mapping[str, str]) -> ListQuery:
+        """The same with filters by the fields' own names, for those that clients call in another way."""
+        filters: dict[str, tuple[str, ...]] = {}
+        for name, texts in self.filters.items():
+            field = names.get(name, name)
+            filters[field] = (*filters.get(field, ()), *texts)
+        return replace(self, filters=filters)
 
     def check(self, fields: Fields) -> None:
         """Raise ``BadParameters`` when something refers to a field that ``fields`` does not have."""

@@ -19,14 +19,16 @@ from manager.listing import Fields, Kind, ListQuery, value_of
 class Table:
     """How a resource is listed: ``columns`` belongs to those of ``fields`` that are not opaque.
 
-    ``name``: the field that names an item. ``_search`` looks in it, and the list is sorted by it at last, so
-    that the order is total and pages never overlap. ``key``: what tells apart items that can have one name.
+    ``name``: the field that names an item. ``_search`` looks in it (or in ``searched``), and the list is
+    sorted by it at last, so that the order is total and pages never overlap. ``key``: what tells apart items
+    that can have one name.
     """
 
     fields: Fields
     columns: Mapping[str, ColumnElement[Any]]
     name: str
     key: ColumnElement[Any] | None = None
+    searched: str | None = None
 
     def comparable(self, field: str) -> ColumnElement[Any]:
         """The column, compared byte by byte: the order may not depend on a server's locale."""
@@ -57,7 +59,9 @@ def _conditions(table: Table, query: ListQuery) -> list[ColumnElement[bool]]:
         if item.high is not None:
             conditions.append(column <= value_of(item.field, kind, item.high))
     if query.search is not None:
-        conditions.append(table.columns[table.name].icontains(query.search, autoescape=True))
+        conditions.append(
+            table.columns[table.searched or table.name].icontains(query.search, autoescape=True)
+        )
     return conditions
 
 

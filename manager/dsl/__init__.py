@@ -82,6 +82,17 @@ def prepare(plan: Json, inputs: Json) -> DeploymentPlan:
     return DeploymentPlan(**_ask({"do": "prepare", "plan": plan, "inputs": inputs}))
 
 
+def evaluate(definitions: Json, *, inputs: Json, nodes: list[Json], node_instances: list[Json]) -> Json:
+    """What outputs or capabilities (``definitions``) are at this moment.
+
+    ``nodes`` with ``properties`` and ``relationships``; ``node_instances`` as in ``DeploymentPlan``, with
+    ``runtime_properties``. Raises ``BadParameters`` and ``Unavailable``.
+    """
+    request = {"definitions": definitions, "inputs": inputs, "nodes": nodes, "node_instances": node_instances}
+    values: Json = _ask({"do": "evaluate", **request})["values"]
+    return values
+
+
 def _ask(request: Json) -> Json:
     text = json.dumps(request).encode()
     with _places:

@@ -1,8 +1,9 @@
 """The parser's process: one request as JSON on standard input, one answer on standard output.
 
-``{"do": "parse", "folder", "main_file"}`` is answered with the plan, and ``{"do": "prepare", "plan",
-"inputs"}`` with the parts of ``DeploymentPlan``. What goes wrong is answered ``{"error": <class in
-manager.errors>, "message"}``. What a blueprint may use of this machine is bounded here, once, before anything
+``{"do": "parse", "folder", "main_file"}`` is answered with the plan, ``{"do": "prepare", "plan", "inputs"}``
+with the parts of ``DeploymentPlan``, and ``{"do": "evaluate", "definitions", "inputs", "nodes",
+"node_instances"}`` with ``{"values"}``. What goes wrong is answered ``{"error": <class in manager.errors>,
+"message"}``. What a blueprint may use of this machine is bounded here, once, before anything
 of it is read; which files and addresses it may import is bounded in ``imports``.
 """
 
@@ -20,6 +21,7 @@ import manager.dsl.lean  # noqa: F401  # isort: skip  # what it does to the pars
 from dsl_parser import exceptions, parser, tasks, utils
 
 from manager.dsl import DeploymentPlan, Json
+from manager.dsl.evaluation import evaluate
 from manager.dsl.imports import Imports, is_inside
 
 MEGABYTE = 1024 * 1024
@@ -64,7 +66,11 @@ def prepare(request: Json) -> Json:
     return {name: plan[name] for name in names}
 
 
-REQUESTS: Mapping[str, Callable[[Json], Json]] = {"parse": parse, "prepare": prepare}
+REQUESTS: Mapping[str, Callable[[Json], Json]] = {
+    "parse": parse,
+    "prepare": prepare,
+    "evaluate": lambda request: {"values": evaluate(request)},
+}
 
 
 def _within(folder: Path) -> Callable[[str], bool]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
@@ -43,7 +44,14 @@ async def _read(request: Request) -> Request:
         if len(content) > MAX_BODY_BYTES:
             raise TooLarge(f"The body is longer than {MAX_BODY_BYTES} bytes")
 
-    async def replay() -> dict[str, Any]:
+    replayed = False
+
+    async def replay() -> Any:
+        """The body; what comes behind it is that the client is gone."""
+        nonlocal replayed
+        if replayed:
+            return await request.receive()
+        replayed = True
         return {"type": "http.request", "body": bytes(content), "more_body": False}
 
     return Request(request.scope, replay)
@@ -69,7 +77,33 @@ def _name(text: str) -> str:
     return text
 
 
+def _storable(value: Any) -> Any:
+    """What the database can keep: it knows neither the character NUL, nor half characters, nor infinity."""
+    try:
+        json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
+        raise ValueError(
+            "it contains text or a number that cannot be kept, or is nested too deeply"
+        ) from None
+    if _has_nul(value):
+        raise ValueError("the NUL character is not allowed")
+    return value
+
+
+def _has_nul(value: Any) -> bool:
+    match value:
+        case str():
+            return "\0" in value
+        case list():
+            return any(map(_has_nul, value))
+        case dict():
+            return any(_has_nul(key) or _has_nul(item) for key, item in value.items())
+    return False
+
+
 Name = Annotated[str, AfterValidator(_name)]
+Text = Annotated[str, AfterValidator(_storable)]
+Document = Annotated[dict[str, Any], AfterValidator(_storable)]
 Password = Annotated[str, Field(max_length=256), AfterValidator(_not_empty)]
 
 

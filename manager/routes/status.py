@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import platform
 from functools import cache
+from http import HTTPStatus
 from importlib.metadata import version
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends, Response
+from pydantic import Field
 from sqlalchemy import select
 
-from manager.dependencies import Caller, Cluster, Database, ListQuery
-from manager.errors import NotFound
-from manager.models import ProviderContext
-from manager.routes.json_route import router
+from manager.dependencies import Admin, Caller, Cluster, Database, ListQuery, Slot
+from manager.errors import Conflict, NotFound
+from manager.maintenance import refuse_writes
+from manager.models import NAME_LENGTH, ProviderContext
+from manager.routes.json_route import Body, Document, Text, router
 
 unversioned = APIRouter(prefix="/api")
 status = router()
 
 DISTRIBUTION = "cloudify-manager-cluster"
 EDITION = "community"
+CONTEXT_ID = "CONTEXT"
+"""There is only one."""
 
 DISPLAY_NAMES = {
     "broker": "Message Broker",
@@ -77,18 +82,6 @@ def _service(name: str, state: str) -> dict[str, Any]:
     }
 
 
-@status.get("/maintenance")
-async def read_maintenance(_: Caller) -> dict[str, Any]:
-    """The maintenance mode of a manager, which is never on. (A cluster is paused in ``/cluster``.)"""
-    return {
-        "status": "deactivated",
-        "activated_at": "",
-        "activation_requested_at": "",
-        "remaining_executions": None,
-        "requested_by": "",
-    }
-
-
 @status.get("/provider/context")
 def read_provider_context(_: Caller, storage: Database, query: ListQuery) -> dict[str, Any]:
     """What the manager was set up with."""
@@ -98,3 +91,33 @@ def read_provider_context(_: Caller, storage: Database, query: ListQuery) -> dic
         if found is None:
             raise NotFound("Provider Context not found")
         return query.project({"name": found.name, "context": found.context})
+
+
+class NewContext(Body):
+    """The body of ``POST /provider/context``."""
+
+    name: Annotated[Text, Field(max_length=NAME_LENGTH)]
+    context: Document
+
+
+@status.post(
+    "/provider/context",
+    status_code=201,
+    responses={200: {"description": "It was there, and has been changed."}},
+    dependencies=[Depends(refuse_writes)],
+)
+def write_provider_context(
+    new: NewContext, _: Admin, storage: Database, slot: Slot, answer: Response, update: bool = False
+) -> dict[str, Any]:
+    """Say what the manager was set up with. With ``update`` it replaces what was said before."""
+    with storage.writing(slot) as session:
+        found = session.scalar(select(ProviderContext).with_for_update())
+        if found is not None and not update:
+            raise Conflict("Provider Context already exists")
+        if found is None:
+            found = ProviderContext(id=CONTEXT_ID)
+            session.add(found)
+        else:
+            answer.status_code = HTTPStatus.OK
+        found.name, found.context = new.name, new.context
+    return {"status": "ok", "name": new.name, "context": new.context}
