@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import exc, select
+from sqlalchemy import delete, exc, func, select, true
 from sqlalchemy.orm import Session
 
 from manager import pages
 from manager.dependencies import Admin, Caller, Database, ListQuery, Slot
-from manager.errors import BadParameters, Conflict, Forbidden, IllegalAction, NotFound
+from manager.errors import BadParameters, Conflict, DependentExists, Forbidden, IllegalAction, NotFound
 from manager.listing import Kind
 from manager.models import (
     DEFAULT_TENANT,
     DEFAULT_TENANT_ROLE,
+    END_STATUSES,
     TENANT_ROLES,
+    Blueprint,
+    Deployment,
+    Event,
+    Execution,
     Membership,
     Role,
+    Snapshot,
     Tenant,
 )
 from manager.routes.json_route import NAME_PATTERN, Body, router
@@ -135,14 +141,30 @@ def read_tenant(name: str, caller: Caller, storage: Database, query: ListQuery) 
 
 @tenants.delete("/tenants/{name}")
 def delete_tenant(name: str, _: Admin, storage: Database, slot: Slot) -> dict[str, Any]:
-    """Take a tenant away; its users stay."""
+    """Take a tenant away that has no resources; its users stay."""
     if name == DEFAULT_TENANT:
         raise IllegalAction("The default tenant cannot be deleted")
-    with storage.writing(slot) as session:
-        tenant = by_name(session, name)
-        shape = _read(session, tenant)
-        session.delete(tenant)
-        return shape
+    try:
+        with storage.writing(slot) as session:
+            tenant = by_name(session, name)
+            shape = _read(session, tenant)
+            _check_empty(session, tenant)
+            # What deleted its resources is all that is left.
+            session.execute(delete(Event).where(Event.tenant_id == tenant.id))
+            session.execute(delete(Execution).where(Execution.tenant_id == tenant.id))
+            session.delete(tenant)
+            return shape
+    except exc.IntegrityError as error:
+        raise DependentExists(f"Can't delete tenant {name} - a resource has just been made in it") from error
+
+
+def _check_empty(session: Session, tenant: Tenant) -> None:
+    running = Execution.status.not_in(END_STATUSES)
+    for model, which in ((Blueprint, true()), (Deployment, true()), (Snapshot, true()), (Execution, running)):
+        found = session.scalar(select(func.count()).where(model.tenant_id == tenant.id, which))
+        if found:
+            kind = f"{model.__name__.lower()}s"
+            raise DependentExists(f"Can't delete tenant {tenant.name} - it has {kind}: {found}")
 
 
 def by_name(session: Session, name: str) -> Tenant:

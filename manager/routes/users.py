@@ -163,6 +163,16 @@ def activate_user(
     return shape
 
 
+@users.post("/users/unlock/{username}")
+def unlock_user(request: Request, username: str, _: Admin, storage: Database, slot: Slot) -> dict[str, Any]:
+    """Let somebody try again who gave a wrong password too often."""
+
+    def change(_: Session, user: User) -> None:
+        user.failed_logins, user.locked_until = 0, None
+
+    return _changed(request, username, change, storage, slot)
+
+
 def by_name(session: Session, username: str) -> User:
     """The user. Raises ``NotFound``."""
     user = None
