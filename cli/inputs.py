@@ -14,6 +14,8 @@ from cli.options import Decorator
 
 Inputs = dict[str, Any]
 
+TYPES_HINT = """In NAME=VALUE all values are texts. Give numbers and the like as JSON: -i '{"port": 80}'"""
+
 
 def _inputs(_ctx: click.Context, _param: click.Parameter, values: Iterable[str]) -> Inputs:
     inputs: Inputs = {}

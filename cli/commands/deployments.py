@@ -68,7 +68,12 @@ def create(
         "visibility": visibility,
         "skip_plugins_validation": skip_plugins_validation,
     }
-    created = session.api.put(DEPLOYMENTS.path(name), body)
+    try:
+        created = session.api.put(DEPLOYMENTS.path(name), body)
+    except Rejected as error:
+        if "the defined type is" in error.message:
+            error.hint = given_inputs.TYPES_HINT
+        raise
     session.out.done(f"Deployment {name} is created.", created or DEPLOYMENTS.read(session, name))
 
 

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,31 @@ from tests.support.rest import ADMIN, ManagerNode, manager_node
 from tests.support.waiting import eventually
 
 REPLICA = "127.93.2.2"
+NUMBERS = count(1)
+BLUEPRINT = """
+tosca_definitions_version: cloudify_dsl_1_3
+description: A shop
+node_types:
+  thing:
+    properties:
+      port: {}
+inputs:
+  port:
+    type: integer
+    default: 80
+    description: Where it listens
+  host: {}
+node_templates:
+  till:
+    type: thing
+    properties:
+      port: {get_input: port}
+    instances:
+      deploy: 2
+outputs:
+  address:
+    value: {concat: [{get_input: host}, ':', {get_input: port}]}
+"""
 
 
 class Cfy:
@@ -70,3 +96,27 @@ def member_that_does_not_lead(node: ManagerNode) -> Iterator[str]:
     finally:
         rest.should_exit = True
         thread.join(15)
+
+
+@pytest.fixture
+def name() -> str:
+    """A name that no other test uses."""
+    return f"shop{next(NUMBERS)}"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    folder = tmp_path / "shop"
+    (folder / "scripts").mkdir(parents=True)
+    (folder / "blueprint.yaml").write_text(BLUEPRINT)
+    (folder / "scripts" / "start.sh").write_text("#!/bin/sh\n")
+    (folder / "scripts" / "stop.sh").symlink_to("start.sh")
+    return folder
+
+
+@pytest.fixture
+def uploaded(cfy, name, folder):
+    """A blueprint on the manager: its id."""
+    cfy.json("blueprints", "upload", str(folder / "blueprint.yaml"), "-b", name)
+    yield name
+    cfy("blueprints", "delete", name)

@@ -7,66 +7,15 @@ import subprocess
 import sys
 import tarfile
 from dataclasses import replace
-from itertools import count
 from pathlib import Path
 
 import pytest
 
 from cli.profile import Member
 from cli.profile_store import ProfileStore
-from tests.integration.cli.conftest import member_that_does_not_lead
+from tests.integration.cli.conftest import BLUEPRINT, member_that_does_not_lead
 
 pytestmark = pytest.mark.integration
-
-NUMBERS = count(1)
-BLUEPRINT = """
-tosca_definitions_version: cloudify_dsl_1_3
-description: A shop
-node_types:
-  thing:
-    properties:
-      port: {}
-inputs:
-  port:
-    type: integer
-    default: 80
-    description: Where it listens
-  host: {}
-node_templates:
-  till:
-    type: thing
-    properties:
-      port: {get_input: port}
-    instances:
-      deploy: 2
-outputs:
-  address:
-    value: {concat: [{get_input: host}, ':', {get_input: port}]}
-"""
-
-
-@pytest.fixture
-def name() -> str:
-    """A name that no other test uses."""
-    return f"shop{next(NUMBERS)}"
-
-
-@pytest.fixture
-def folder(tmp_path):
-    folder = tmp_path / "shop"
-    (folder / "scripts").mkdir(parents=True)
-    (folder / "blueprint.yaml").write_text(BLUEPRINT)
-    (folder / "scripts" / "start.sh").write_text("#!/bin/sh\n")
-    (folder / "scripts" / "stop.sh").symlink_to("start.sh")
-    return folder
-
-
-@pytest.fixture
-def uploaded(cfy, name, folder):
-    """A blueprint on the manager: its id."""
-    cfy.json("blueprints", "upload", str(folder / "blueprint.yaml"), "-b", name)
-    yield name
-    cfy("blueprints", "delete", name)
 
 
 def test_a_folder_comes_back_as_the_archive_of_all_its_files(cfy, uploaded, tmp_path):

@@ -49,6 +49,12 @@ def test_a_refused_input(cfy, manager):
     assert message in result.stderr
 
 
+def test_an_input_of_another_type(cfy, manager):
+    message = "the defined type is 'integer', yet it was assigned with the value '80'"
+    manager.table["*"] = error(400, "invalid_blueprint_error", message)
+    assert "as JSON: -i" in cfy("deployments", "create", "web", "-b", "shop", "-i", "port=80").stderr
+
+
 def test_delete_waits_until_it_is_gone(cfy, manager):
     manager.table |= {
         "GET /deployments/web": [WEB, WEB, GONE],
