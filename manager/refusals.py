@@ -74,7 +74,7 @@ def _complaint(item: dict[str, Any]) -> str:
         return f"Missing argument: {field}" if field else "Expected a JSON body"
     if item["type"] == "json_invalid":
         return "The body is not valid JSON"
-    return f"{field or 'The body'}: {item['msg']}"
+    return f"{field or 'The body'}: {item['msg'].removeprefix('Value error, ')}"
 
 
 async def _framework(_: Request, error: HTTPException) -> Response:

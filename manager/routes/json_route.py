@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import math
 import re
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
@@ -16,6 +16,8 @@ from manager.models import NAME_LENGTH
 
 MAX_BODY_BYTES = 1024 * 1024
 """More than any JSON body needs; uploads go another way."""
+
+MAX_DEPTH = 100
 
 
 class JsonRoute(APIRoute):
@@ -79,26 +81,34 @@ def _name(text: str) -> str:
 
 def _storable(value: Any) -> Any:
     """What the database can keep: it knows neither the character NUL, nor half characters, nor infinity."""
-    try:
-        json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
-    except (ValueError, RecursionError):
-        raise ValueError(
-            "it contains text or a number that cannot be kept, or is nested too deeply"
-        ) from None
-    if _has_nul(value):
-        raise ValueError("the NUL character is not allowed")
+    _check(value, MAX_DEPTH)
     return value
 
 
-def _has_nul(value: Any) -> bool:
+def _check(value: Any, depth: int) -> None:
+    if not depth:
+        raise ValueError(f"it is nested deeper than {MAX_DEPTH} levels")
     match value:
         case str():
-            return "\0" in value
+            _check_text(value)
+        case float() if not math.isfinite(value):
+            raise ValueError(f"{value} is not a number that can be kept")
         case list():
-            return any(map(_has_nul, value))
+            for item in value:
+                _check(item, depth - 1)
         case dict():
-            return any(_has_nul(key) or _has_nul(item) for key, item in value.items())
-    return False
+            for key, item in value.items():
+                _check_text(key)
+                _check(item, depth - 1)
+
+
+def _check_text(text: str) -> None:
+    if "\0" in text:
+        raise ValueError("the NUL character is not allowed")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("it contains half a character (a surrogate)") from None
 
 
 Name = Annotated[str, AfterValidator(_name)]
