@@ -97,7 +97,9 @@ class Imports(AbstractImportResolver):  # type: ignore[misc]  # the parser comes
 
 def _usual_types(dsl_version: str | None) -> str:
     text = TYPES_FILE.read_text()
-    return text if dsl_version in WITHOUT_DATA_TYPES else text + DATA_TYPES_FILE.read_text()
+    if dsl_version in WITHOUT_DATA_TYPES:
+        return text
+    return text.replace("#type: ", "type: ") + DATA_TYPES_FILE.read_text()
 
 
 def _failed(message: str) -> DSLParsingLogicException:

@@ -64,6 +64,13 @@ def test_the_usual_types_are_there_by_every_address_and_in_every_version(folder,
     assert [node["type"] for node in plan["nodes"]] == ["cloudify.nodes.Root"]
 
 
+def test_what_a_blueprint_says_of_an_agent_is_added_to_what_is_usual(folder):
+    node = "node_templates: {a: {type: cloudify.nodes.Compute, properties: {agent_config: {user: me}}}}\n"
+    plan = dsl.parse(folder(blueprint_yaml=HEAD + TYPES + node), "blueprint.yaml")
+    expected = {"install_method": "remote", "port": 22, "user": "me"}
+    assert plan["nodes"][0]["properties"]["agent_config"] == expected
+
+
 def test_files_of_the_archive_are_imported_from_wherever_they_are(folder):
     place = folder(
         sub__blueprint_yaml=HEAD + "imports: [near.yaml, deep/far.yaml, top.yaml]\n" + ROOT,
