@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -11,7 +12,7 @@ from fastapi import Depends, FastAPI
 from manager import refusals
 from manager.auth import Authenticator
 from manager.files.works import tidy
-from manager.gate import Gate
+from manager.gate import SERVING, Gate
 from manager.gateway import Gateway
 from manager.maintenance import refuse_writes
 from manager.passwords import Passwords
@@ -28,18 +29,21 @@ from manager.routes.executions import executions
 from manager.routes.maintenance import maintenance
 from manager.routes.node_instances import node_instances
 from manager.routes.nodes import nodes
+from manager.routes.snapshot_upload import snapshot_upload
+from manager.routes.snapshots import snapshots
 from manager.routes.status import status, unversioned
 from manager.routes.tenants import tenants
 from manager.routes.tokens import tokens
 from manager.routes.upload_body import Places
 from manager.routes.users import users
 from manager.settings import Settings
+from manager.snapshots.office import Office
 from manager.storage import READERS, Storage, engine_for
 
 THREADS = WRITERS + READERS
 """One for each connection to the database: a thread without one would only wait."""
 
-ALWAYS_OPEN = (unversioned, status, maintenance, cluster)
+ALWAYS_OPEN = (unversioned, status, maintenance, cluster, snapshots, snapshot_upload)
 CLOSED_IN_MAINTENANCE = (
     *(tokens, users, tenants, blueprint_upload, blueprints, deployment_creation, deployments),
     *(nodes, node_instances, executions, events, agents),
@@ -50,12 +54,15 @@ CLOSED_IN_MAINTENANCE = (
 def create(settings: Settings, gateway: Gateway) -> FastAPI:
     """The ASGI application. It needs no database to start."""
     storage = Storage(engine_for(settings.database, WRITERS))
+    office = Office(storage, settings.folders)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
         await anyio.to_thread.run_sync(tidy, settings.folders)
+        looking = asyncio.create_task(office.keep_looking(lambda: gateway.verdict() in SERVING))
         yield
+        looking.cancel()
         storage.close()
 
     app = FastAPI(
@@ -73,6 +80,7 @@ def create(settings: Settings, gateway: Gateway) -> FastAPI:
     app.state.authenticator = Authenticator(storage, app.state.passwords)
     app.state.answered = Answered()
     app.state.upload_places = Places()
+    app.state.office = office
     app.state.folders = settings.folders
     app.state.patience = Patience(settings.commit_limit_s)
     refusals.install(app, gateway.verdict, settings.election_hold_s)

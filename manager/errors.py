@@ -10,6 +10,8 @@
     ├── InvalidBlueprint              400 invalid_blueprint_error
     ├── MissingInput                  400 missing_required_deployment_input_error
     ├── UnknownInput                  400 unknown_deployment_input_error
+    ├── ExistingRunningExecution      400 existing_running_execution_error
+    ├── SnapshotAction                400 snapshot_action_error
     ├── DependentExists               400 dependent_exists_error
     ├── Unauthorized                  401 unauthorized_error
     ├── Forbidden                     403 forbidden_error
@@ -77,6 +79,20 @@ class UnknownInput(RestError):
 
     status = HTTPStatus.BAD_REQUEST
     error_code = "unknown_deployment_input_error"
+
+
+class ExistingRunningExecution(RestError):
+    """Other executions run, and this one would have to be alone."""
+
+    status = HTTPStatus.BAD_REQUEST
+    error_code = "existing_running_execution_error"
+
+
+class SnapshotAction(RestError):
+    """This cannot be done with the snapshot as it is, or to the manager as it is."""
+
+    status = HTTPStatus.BAD_REQUEST
+    error_code = "snapshot_action_error"
 
 
 class DependentExists(RestError):

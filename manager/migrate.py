@@ -12,7 +12,7 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Engine, select
+from sqlalchemy import Connection, select
 from sqlalchemy.orm import Session
 
 from manager.gateway import load_config, settings_of
@@ -45,19 +45,20 @@ def migrate(settings: DatabaseSettings, admin_password: str) -> bool:
     """
     engine = engine_for(settings, writers=1)
     try:
-        _upgrade(engine)
+        with engine.begin() as connection:
+            upgrade(connection)
         with Session(engine) as session, session.begin():
             return _bootstrap(session, admin_password)
     finally:
         engine.dispose()
 
 
-def _upgrade(engine: Engine) -> None:
+def upgrade(connection: Connection, revision: str = "head") -> None:
+    """Make or change the tables in the transaction of ``connection``, and the schema of its search path."""
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+    config.attributes["connection"] = connection
+    command.upgrade(config, revision)
 
 
 def _bootstrap(session: Session, admin_password: str) -> bool:
