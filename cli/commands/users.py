@@ -12,6 +12,7 @@ from cli.resources import Resource, delete_command, get_command, list_command
 from cli.session import Session, ask_password, pass_session
 
 DEFAULT_ROLE = "default"
+DEFAULT_TENANT_ROLE = "user"
 
 USERS = Resource(
     "user",
@@ -40,11 +41,30 @@ group.add_command(delete_command(USERS))
 @click.option(
     "-r", "--role", default=DEFAULT_ROLE, show_default=True, metavar="ROLE", help="The role in the system."
 )
+@click.option("-t", "--tenant-name", metavar="TENANT", help="A tenant to work in. Default: none yet.")
+@click.option(
+    *("-l", "--user-tenant-role"),
+    default=DEFAULT_TENANT_ROLE,
+    show_default=True,
+    metavar="ROLE",
+    help="The role in that tenant.",
+)
 @pass_session
-def create(session: Session, username: str, password: str | None, role: str) -> None:
+def create(
+    session: Session,
+    username: str,
+    password: str | None,
+    role: str,
+    tenant_name: str | None,
+    user_tenant_role: str,
+) -> None:
     """Create a user."""
     password = password or ask_password(f"Password of the new user {username}", twice=True)
     created = session.api.put("/users", {"username": username, "password": password, "role": role})
+    if tenant_name:
+        body = {"username": username, "tenant_name": tenant_name, "role": user_tenant_role}
+        session.api.put("/tenants/users", body)
+        created = None  # Who it is has changed since.
     session.out.done(f"User {username} is created.", created or USERS.read(session, username))
 
 
