@@ -10,7 +10,7 @@ import click
 
 from cli import options
 from cli.command import Group
-from cli.resources import Resource, delete_command, list_command
+from cli.resources import Resource, delete_command, get_command, list_command
 from cli.session import Session, pass_session
 from cli.transfers import download as fetch
 from cli.transfers import upload as send
@@ -30,6 +30,7 @@ def group() -> None:
 
 
 group.add_command(list_command(SNAPSHOTS))
+group.add_command(get_command(SNAPSHOTS))
 group.add_command(delete_command(SNAPSHOTS))
 
 
@@ -45,6 +46,7 @@ def new_id() -> str:
 @click.option("--exclude-logs", is_flag=True, help="Without the logs.")
 @click.option("--exclude-events", is_flag=True, help="Without the events.")
 @click.option("--queue", is_flag=True, help="Wait for executions that run, rather than be refused.")
+@options.in_tenant
 @pass_session
 def create(
     session: Session, /, snapshot_id: str | None, include_metrics: bool, queue: bool, **given: bool
@@ -65,19 +67,25 @@ def _begun(what: str, execution: Any) -> str:
 
 
 @group.command("upload")
-@click.argument("path", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="PATH")
+@click.argument("source", metavar="PATH|URL")
 @click.option("-s", "--snapshot-id", metavar="ID", help="Default: made from the time.")
+@options.in_tenant
 @pass_session
-def upload(session: Session, path: Path, snapshot_id: str | None) -> None:
-    """Upload a snapshot that was downloaded before."""
+def upload(session: Session, source: str, snapshot_id: str | None) -> None:
+    """Upload a snapshot that was downloaded before. From a URL it is fetched by the manager."""
     name = snapshot_id or new_id()
-    uploaded = send(session, SNAPSHOTS.path(name, "archive"), path)
+    where = SNAPSHOTS.path(name, "archive")
+    if "://" in source:
+        uploaded = session.api.upload(where, None, snapshot_archive_url=source)
+    else:
+        uploaded = send(session, where, Path(source))
     session.out.done(f"Snapshot {name} is uploaded.", uploaded)
 
 
 @group.command("download")
 @snapshot_argument
 @options.output_path
+@options.in_tenant
 @pass_session
 def download(session: Session, snapshot_id: str, output_path: Path | None, force: bool) -> None:
     """Download a snapshot. The file holds secrets, and is readable by its owner only."""
@@ -95,6 +103,7 @@ def download(session: Session, snapshot_id: str, output_path: Path | None, force
 @click.option("--restore-certificates", is_flag=True, help="The certificates as well.")
 @click.option("--no-reboot", is_flag=True, help="Do not restart the manager after the certificates.")
 @click.option("--ignore-plugin-failure", is_flag=True, help="Go on when a plugin cannot be installed.")
+@options.in_tenant
 @pass_session
 def restore(session: Session, /, snapshot_id: str, without_deployment_envs: bool, **given: bool) -> None:
     """Restore a snapshot: a manager alone, or a cluster of one member, becomes what it was."""

@@ -98,6 +98,7 @@ def test_an_empty_list_says_so(cfy, manager, noun):
         ("executions get x", "GET /executions/x"),
         ("users get x", "GET /users/x?_get_data=true"),
         ("tenants get x", "GET /tenants/x?_get_data=true"),
+        ("snapshots get x", "GET /snapshots/x"),
         ("snapshots status", "GET /snapshot-status"),
         ("maintenance-mode status", "GET /maintenance"),
         ("blueprints delete x", "DELETE /blueprints/x"),

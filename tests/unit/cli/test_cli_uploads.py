@@ -131,3 +131,17 @@ def test_what_a_manager_fetches_unpacks_and_copies_takes_its_time(cfy, pair, tmp
     assert cfy("blueprints", "upload", source).exit_code == 0
     assert allowed_s == [wire.TRANSFER_TIMEOUT_S]
     assert wire.TRANSFER_TIMEOUT_S > wire.READ_TIMEOUT_S
+
+
+def test_a_file_that_cannot_be_read_is_no_reason_to_ask_anybody(cfy, pair, tmp_path):
+    for name in ("missing.zip", "."):
+        result = upload(cfy, tmp_path / name)
+        assert result.exit_code == 1
+        assert "Cannot read" in result.stderr
+    assert not pair[1].seen
+
+
+def test_a_snapshot_at_a_url_is_fetched_by_the_manager(cfy, pair):
+    pair[0].table = {WHERE: UPLOADED}
+    assert upload(cfy, "https://files.example/s.zip").exit_code == 0
+    assert pair[0].requests() == [f"{WHERE}?snapshot_archive_url=https%3A%2F%2Ffiles.example%2Fs.zip"]
