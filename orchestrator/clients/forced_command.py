@@ -12,17 +12,17 @@ request itself, which begins with one of three verbs; whatever else is asked for
 
 ``units`` answers with the list of the units in the replicated folders, as JSON.
 
-``files --server --sender <options> . <unit> ...`` becomes an rsync that sends these units (the same idea as
-rsync's own script ``rrsync``). The options are compared with the few that a replica uses, and each unit must
-be a true folder in its place, reached through no link.
+``files --server --daemon .`` becomes an rsync daemon for this one connection, which serves the replicated
+folders and nothing else, for reading (rsync's manual, "Using rsync-daemon features via a remote-shell
+connection"). Its configuration is this node's own (``ssh_files``). A plain remote rsync would not do: what a
+client asks for is only half in its arguments, and its filters may have the sender open any file.
 """
 
 # pathlib would be a third of the start-up time.
-# ruff: noqa: PTH110, PTH118, PTH123, PTH115
+# ruff: noqa: PTH103, PTH110, PTH118, PTH123, PTH115
 import json
 import os
 import signal
-import stat
 import sys
 import time
 
@@ -35,24 +35,20 @@ DEPTH = 4
 """A unit is the folder ``<kind>/<tenant>/<id>/<32 hexadecimal digits>``."""
 
 HEX = frozenset("0123456789abcdef")
-LETTERS = frozenset("logtprRc")
-OPTIONS = frozenset({"--numeric-ids", "--ignore-missing-args", "--inplace", "--timeout=30"})
-"""What rsync's client passes on of the options in ``mirror.transfer``; none of them writes anything here."""
+SERVE = "files --server --daemon ."
 
 
-def main(lease_file: str, data_folder: str, files: str, rsync: str) -> str:
+def main(lease_file: str, data_folder: str, files: str, rsync: str, rsync_config: str) -> str:
     """Answer the request that sshd hands over. The arguments say which node this is."""
     request = os.environ.get("SSH_ORIGINAL_COMMAND", "")
     if request == "units":
         return json.dumps(units(files))
+    if request == SERVE:
+        # The folder must be there; what rsync finds in the environment must not change what it does.
+        os.makedirs(files, exist_ok=True)
+        os.execve(rsync, [rsync, "--server", "--daemon", f"--config={rsync_config}", "."], {})  # noqa: S606
     term = requested_term(request)
-    if term is not None:
-        return fence(term, lease_file, data_folder)
-    arguments = sending(request, files)
-    if arguments is not None:
-        os.chdir(files)
-        os.execve(rsync, [rsync, *arguments], {})  # noqa: S606  A list, each word of which was checked.
-    return "refused"
+    return "refused" if term is None else fence(term, lease_file, data_folder)
 
 
 def fence(term: int, lease_file: str, data_folder: str) -> str:
@@ -90,44 +86,6 @@ def is_unit(path: str) -> bool:
     kind, name = parts[0], parts[-1]
     # A path that begins with a letter cannot be taken for an option.
     return kind.isascii() and kind.isalpha() and len(name) == 32 and HEX.issuperset(name)  # noqa: PLR2004
-
-
-def sending(request: str, files: str) -> "list[str] | None":
-    """The arguments of an rsync that sends what was asked for; None when that is not understood."""
-    import shlex  # noqa: PLC0415  Fencing does without it.
-
-    try:
-        words = shlex.split(request)
-    except ValueError:
-        return None
-    if words[:3] != ["files", "--server", "--sender"] or "." not in words[4:]:
-        return None
-    dot = words.index(".")
-    flags, options, wanted = words[3], words[4:dot], words[dot + 1 :]
-    understood = are_flags(flags) and OPTIONS.issuperset(options) and wanted
-    if not understood or not all(is_unit(path) and is_in_place(files, path) for path in wanted):
-        return None
-    return ["--server", "--sender", flags, *options, ".", *wanted]
-
-
-def are_flags(flags: str) -> bool:
-    """Whether these are letters that we use, and behind ``e.`` what the client's rsync is able to do."""
-    letters, separator, abilities = flags.removeprefix("-").partition("e.")
-    known = flags.startswith("-") and LETTERS.issuperset(letters) and bool(separator)
-    return known and abilities.isascii() and abilities.isalnum()
-
-
-def is_in_place(files: str, path: str) -> bool:
-    """Whether each part of the path is a true folder; one that has just been removed is harmless."""
-    at = files
-    for part in path.split("/"):
-        at = os.path.join(at, part)
-        try:
-            if not stat.S_ISDIR(os.lstat(at).st_mode):
-                return False
-        except FileNotFoundError:
-            return True
-    return True
 
 
 def requested_term(request: str) -> "int | None":

@@ -6,6 +6,7 @@ No one can log in here: a member's key may do only what its forced command does.
 from __future__ import annotations
 
 import getpass
+import os
 import shlex
 import stat
 import sys
@@ -23,6 +24,14 @@ from orchestrator.model.snapshot import Member
 
 HOST_KEY = "host_key"
 CLIENT_KEY = "client_key"
+RSYNC_CONFIG = "rsyncd.conf"
+MODULE = "files"
+
+REFUSED = (
+    *("copy-links", "copy-unsafe-links", "copy-dirlinks", "copy-devices", "remove-source-files", "devices"),
+    *("specials", "backup", "log-file", "compress", "fuzzy", "compare-dest", "copy-dest", "link-dest"),
+)
+"""What a replica has no use for, and what could show more than the files themselves."""
 
 
 def prepare(config: NodeConfig) -> None:
@@ -31,6 +40,7 @@ def prepare(config: NodeConfig) -> None:
     for name in (HOST_KEY, CLIENT_KEY):
         _ensure_key(config.paths.ssh / name)
     write_atomically(config.paths.ssh / "sshd_config", daemon_config(config))
+    write_atomically(config.paths.ssh / RSYNC_CONFIG, rsync_config(config))
     authorized_keys(config).touch(mode=0o600)
 
 
@@ -59,7 +69,8 @@ def _restriction(config: NodeConfig) -> str:
     script = str(Path(forced_command.__file__).resolve())
     node = (str(config.paths.lease_file), str(config.paths.postgres_data), str(config.paths.files))
     # Isolated, and without site packages: it reads nothing of the user's environment, and starts fast.
-    command = shlex.join((sys.executable, "-I", "-S", script, *node, executable("rsync")))
+    rsync = (executable("rsync"), str(config.paths.ssh / RSYNC_CONFIG))
+    command = shlex.join((sys.executable, "-I", "-S", script, *node, *rsync))
     return 'restrict,command="{}"'.format(command.replace('"', r"\""))
 
 
@@ -94,6 +105,26 @@ def daemon_config(config: NodeConfig) -> str:
         "LogLevel": "ERROR",
     }
     return "".join(f"{name} {_quoted(value)}\n" for name, value in settings.items())
+
+
+def rsync_config(config: NodeConfig) -> str:
+    """The text of ``rsyncd.conf``: one module, read only, and no option that follows links out of it."""
+    settings = {
+        # Only root may change its root; paths are kept within the module in any case (rsyncd.conf(5)).
+        "use chroot": "no",
+        "munge symlinks": "no",
+        # As root it would serve as nobody otherwise.
+        "uid": os.geteuid(),
+        "gid": os.getegid(),
+        "read only": "yes",
+        "list": "no",
+        "refuse options": " ".join(REFUSED),
+        "timeout": 30,
+        "log file": "/dev/null",
+        "max verbosity": 1,
+        "path": config.paths.files,
+    }
+    return f"[{MODULE}]\n" + "".join(f"{name} = {value}\n" for name, value in settings.items())
 
 
 def _quoted(value: object) -> str:

@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from orchestrator.clients.mirror.transfer import Transfer
+from orchestrator.clients.mirror.transfer import MANY, Transfer
 from orchestrator.clients.mirror.tree import Tree
 from orchestrator.config import NodeConfig
 from orchestrator.model.errors import Unfinished
@@ -80,10 +80,10 @@ class Mirror:
 
         ``by_content``: compare checksums, not size and time. ``delete``: also what only this node has.
         """
-        mended = sum(
-            self._transfer.mend(member, part, by_content=by_content, delete=delete)
-            for part in self._transfer.parts(units)
-        )
+        how = {"by_content": by_content, "delete": delete}
+        if len(units) > MANY:
+            units &= self._transfer.differing(member, **how)
+        mended = sum(self._transfer.mend(member, part, **how) for part in self._transfer.parts(units))
         if mended:
             self._tree.sync()
         return mended

@@ -9,6 +9,7 @@ from __future__ import annotations
 import getpass
 import json
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -27,11 +28,18 @@ KEEP_CONNECTION_S = 30
 LIST_TIMEOUT_S = 30.0
 COMPLAINT = 300
 
-PART_BYTES = 60_000
-"""How long the paths of one run may be together: they are one argument, which Linux limits to 128 KiB."""
+MOST_AT_ONCE = 5000
+"""Units that have arrived are put into the tree after each run: so much is what a killed one may cost."""
 
-COMMON = ("-rlptgoR", "--numeric-ids", "--ignore-missing-args", "--timeout=30", "--out-format=%i")
-"""What the forced command lets pass is written there; see ``forced_command.OPTIONS``."""
+MANY = 500
+"""Of so many units rsync takes longer to look into each than to look at the whole tree first."""
+
+COMMON = ("-rlptgo", "--numeric-ids", "--timeout=30", "--8-bit-output", "--out-format=%i %n")
+NAMED = ("--files-from=-", "--from0", "--ignore-missing-args", "--no-inc-recursive")
+"""Without the last one rsync goes from folder to folder, with a question for each of them."""
+
+ESCAPED = re.compile(r"\\#([0-7]{3})")
+"""How rsync writes a character of a name that cannot be printed."""
 
 VANISHED = 24
 """rsync's exit code when files were removed at the source while it read them."""
@@ -66,39 +74,44 @@ class Transfer:
         options = ["--delay-updates", *["--checksum"] * by_content, *["--delete"] * delete]
         return self._rsync(member, units, options, str(self._config.paths.files))
 
+    def differing(self, member: Member, *, by_content: bool, delete: bool) -> frozenset[str]:
+        """The units of which anything differs, by a look at the whole tree that changes nothing."""
+        options = ["--dry-run", *["--checksum"] * by_content, *["--delete"] * delete]
+        told, _ = self._rsync_run(member, options, str(self._config.paths.files))
+        names = (ESCAPED.sub(_unescaped, line.partition(" ")[2].lstrip()) for line in told.splitlines())
+        return frozenset("/".join(name.split("/")[: forced_command.DEPTH]) for name in names)
+
     @staticmethod
     def parts(units: Iterable[str]) -> Iterator[list[str]]:
-        """``units`` in lots that fit into one run each."""
-        part: list[str] = []
-        size = 0
-        for unit in sorted(units):
-            length = len(os.fsencode(shlex.quote(unit))) + 1
-            if part and size + length > PART_BYTES:
-                yield part
-                part, size = [], 0
-            part.append(unit)
-            size += length
-        if part:
-            yield part
+        """``units`` in lots, one for each run."""
+        left = sorted(units)
+        while left:
+            yield left[:MOST_AT_ONCE]
+            left = left[MOST_AT_ONCE:]
 
     def _rsync(self, member: Member, units: Iterable[str], options: Iterable[str], target: str) -> int:
         """Returns how many files were written or deleted."""
-        first, *rest = (f":{unit}" for unit in units)
+        wanted = "".join(f"{unit}\0" for unit in units)
+        told, code = self._rsync_run(member, [*NAMED, *options], target, wanted)
+        if code == VANISHED:
+            raise Unfinished(f"files of {member.name} were removed while they were read")
+        return sum(line[:2] == ">f" or line.startswith("*deleting") for line in told.splitlines())
+
+    def _rsync_run(
+        self, member: Member, options: Iterable[str], target: str, tell: str = ""
+    ) -> tuple[str, int]:
+        # An address of version 6 has colons itself.
+        host = f"[{member.host_ip}]" if ":" in member.host_ip else member.host_ip
         command = [
             executable("rsync"),
             *COMMON,
             *options,
             "--rsync-path=files",
             f"--rsh={shlex.join(self._ssh(member))}",
-            # An address of version 6 has colons itself.
-            f"[{member.host_ip}]{first}" if ":" in member.host_ip else f"{member.host_ip}{first}",
-            *rest,
+            f"{host}::{ssh_files.MODULE}/",
             f"{target}/",
         ]
-        told, code = self._run(command, member, self._timeout_s, accept=VANISHED)
-        if code == VANISHED:
-            raise Unfinished(f"files of {member.name} were removed while they were read")
-        return sum(line[:2] == ">f" or line.startswith("*deleting") for line in told.splitlines())
+        return self._run(command, member, self._timeout_s, tell=tell, accept=VANISHED)
 
     def _ssh(self, member: Member) -> list[str]:
         config = self._config
@@ -128,11 +141,13 @@ class Transfer:
         user = ("-l", getpass.getuser(), "-p", str(config.ports.ssh))
         return [executable("ssh"), "-F", "none", *user, *options]
 
-    def _run(self, command: list[str], member: Member, timeout_s: float, accept: int = 0) -> tuple[str, int]:
+    def _run(
+        self, command: list[str], member: Member, timeout_s: float, *, tell: str = "", accept: int = 0
+    ) -> tuple[str, int]:
         """Run a program to its end, or end it with all its children when the time is over."""
         process = subprocess.Popen(
             command,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -141,7 +156,7 @@ class Transfer:
             pass_fds=() if self.lock is None else (self.lock,),
         )
         try:
-            told, complaint = process.communicate(timeout=timeout_s)
+            told, complaint = process.communicate(tell, timeout=timeout_s)
         except subprocess.TimeoutExpired:
             raise Unfinished(
                 f"{member.name} has sent files for {timeout_s:g} s; the next run goes on"
@@ -157,6 +172,10 @@ class Transfer:
                 f"{member.name} did not send files ({process.returncode}): {why[-COMPLAINT:]}"
             )
         return told, process.returncode
+
+
+def _unescaped(escaped: re.Match[str]) -> str:
+    return chr(int(escaped[1], 8))
 
 
 def _quoted(value: object) -> str:

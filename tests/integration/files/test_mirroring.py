@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
@@ -119,6 +120,7 @@ def test_a_transfer_that_goes_on_after_its_worker_keeps_others_away(new):
         pass
 
 
+@pytest.mark.parametrize("many", [0, 500], ids=["by a look at the whole tree", "one by one"])
 @pytest.mark.parametrize(
     ("spoil", "found_by_content_only"),
     [
@@ -130,12 +132,17 @@ def test_a_transfer_that_goes_on_after_its_worker_keeps_others_away(new):
     ],
     ids=["changed", "deleted", "added", "permissions", "corrupted"],
 )
-def test_whatever_differs_is_mended(old, new, spoil, found_by_content_only):
+def test_whatever_differs_is_mended(old, new, spoil, found_by_content_only, many, monkeypatch):
+    monkeypatch.setattr("orchestrator.clients.mirror.MANY", many)
     old.put(unit(1), a="right", b="right").joinpath("a").chmod(0o644)
+    old.put(unit(2, "ü \n#"))
     pull(new, old)
     spoil(new.files / unit(1))
     assert contents(new.files) != contents(old.files)
+    only_here, only_there = new.put(unit(3)), old.put(unit(4))
     mend(new, old)
+    shutil.rmtree(only_here)
+    shutil.rmtree(only_there)
     assert (contents(new.files) != contents(old.files)) is found_by_content_only
     mend(new, old, by_content=True)
     assert contents(new.files) == contents(old.files)
@@ -168,7 +175,7 @@ def test_a_unit_is_removed_with_its_empty_folders_also_when_it_is_read_only(new)
 
 
 def test_many_units_are_fetched_in_several_runs(old, new, monkeypatch):
-    monkeypatch.setattr("orchestrator.clients.mirror.transfer.PART_BYTES", 300)
+    monkeypatch.setattr("orchestrator.clients.mirror.transfer.MOST_AT_ONCE", 5)
     for number in range(12):
         old.put(unit(number))
     assert pull(new, old) == 12
