@@ -41,8 +41,8 @@ def new_id() -> str:
 
 @group.command("create")
 @click.argument("snapshot_id", metavar="[SNAPSHOT]", required=False)
-@click.option("--include-metrics", is_flag=True, help="With the metrics.")
-@click.option("--exclude-credentials", is_flag=True, help="Without the agents' keys.")
+@click.option("--include-metrics", is_flag=True, help="Passed on; this manager keeps no metrics.")
+@click.option("--exclude-credentials", is_flag=True, help="Passed on; this manager keeps no keys of agents.")
 @click.option("--exclude-logs", is_flag=True, help="Without the logs.")
 @click.option("--exclude-events", is_flag=True, help="Without the events.")
 @click.option("--queue", is_flag=True, help="Wait for executions that run, rather than be refused.")
@@ -98,11 +98,15 @@ def download(session: Session, snapshot_id: str, output_path: Path | None, force
 @snapshot_argument
 @options.force("Restore although the manager is not empty.")
 @click.option(
-    "--without-deployment-envs", is_flag=True, help="Do not make the environments of the deployments anew."
+    "--without-deployment-envs",
+    is_flag=True,
+    help="Passed on; deployments of this manager have no environments to be made.",
 )
-@click.option("--restore-certificates", is_flag=True, help="The certificates as well.")
-@click.option("--no-reboot", is_flag=True, help="Do not restart the manager after the certificates.")
-@click.option("--ignore-plugin-failure", is_flag=True, help="Go on when a plugin cannot be installed.")
+@click.option("--restore-certificates", is_flag=True, help="Passed on; a snapshot of this manager has none.")
+@click.option("--no-reboot", is_flag=True, help="Passed on; this manager is never restarted by it.")
+@click.option(
+    "--ignore-plugin-failure", is_flag=True, help="Passed on; this manager installs no plugins by it."
+)
 @options.in_tenant
 @pass_session
 def restore(session: Session, /, snapshot_id: str, without_deployment_envs: bool, **given: bool) -> None:
