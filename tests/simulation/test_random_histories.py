@@ -1,13 +1,16 @@
-"""The real rules in random histories: 320,000 steps, and every invariant after each of them."""
+"""The real rules in random histories: 480,000 steps, and every invariant after each of them."""
 
 from __future__ import annotations
 
 import pytest
 
+from tests.simulation.faults import Climate
 from tests.simulation.histories import run_history
 
 BATCHES = 8
+FILE_BATCHES = 4
 STEPS_PER_BATCH = 40_000
+WITH_FILES = Climate(files=True)
 
 
 @pytest.mark.parametrize("batch", range(BATCHES))
@@ -19,5 +22,15 @@ def test_no_history_breaks_an_invariant(batch):
         steps, seed = steps + outcome.steps, seed + 1
 
 
+@pytest.mark.parametrize("batch", range(FILE_BATCHES))
+def test_no_history_with_uploads_breaks_an_invariant(batch):
+    steps, seed = 0, 100_000 + batch * 1000
+    while steps < STEPS_PER_BATCH:
+        outcome = run_history(seed, climate=WITH_FILES)
+        assert outcome.violation is None, f"seed {seed}: {outcome.violation}\n{outcome.story}"
+        steps, seed = steps + outcome.steps, seed + 1
+
+
 def test_the_same_seed_gives_the_same_history():
     assert run_history(7) == run_history(7)
+    assert run_history(7, climate=WITH_FILES) == run_history(7, climate=WITH_FILES)
