@@ -10,14 +10,15 @@ from contextlib import contextmanager
 from typing import IO
 
 from manager import errors
-from manager.gateway.connection import Connection, Health, Json, translated
+from manager.gateway.connection import Connection, Json, translated
 from orchestrator.model.errors import ClusterError, ConsulUnavailable
 from orchestrator.model.files import FilesRecord, FilesReport
-from orchestrator.model.snapshot import ClusterView, SyncRecord
+from orchestrator.model.snapshot import ClusterView
 from orchestrator.record import session
 
 log = logging.getLogger(__name__)
 
+ALIVE = frozenset({"consul", "heartbeat"})
 POLL_S = 0.05
 LOOK_AGAIN_S = 1.0
 """How often it is looked whether replicas are still well, while their reports are waited for."""
@@ -29,9 +30,10 @@ class Files(Connection):
     def protect_files(self, timeout_s: float) -> None:
         """Wait until whatever lies in the replicated folders now survives the loss of this machine.
 
-        As many members of the sync record must report it as confirm each commit. With no healthy replica,
-        which is logged, and in a manager that is alone there is nothing to wait for. Raises ``Unavailable``
-        when healthy replicas did not confirm within ``timeout_s``, or when this manager leads no more.
+        As many members of the sync record must report it as confirm each commit. With no healthy replica that
+        has ever had all files, which is logged, and in a manager that is alone nobody is waited for. Raises
+        ``Unavailable`` when healthy replicas did not confirm within ``timeout_s``, or when this manager leads
+        no more.
         """
         deadline_s = time.monotonic() + timeout_s
         if not self.is_member():
@@ -102,15 +104,13 @@ class Files(Connection):
         view, health = self.consul().view(), self.consul().health()
         if view.lease.term != wanted.term or view.record is None or view.record.term != wanted.term:
             raise errors.Unavailable("Another term has begun; it is not known whether the files are safe.")
-        if not _healthy(view.record, view, health):
+        # Who has never reported is still in its first transfer, which takes as long as there are files.
+        mirrors = view.record.members & frozenset(view.members) & frozenset(reports)
+        if not any(health.get(name, frozenset()) >= ALIVE for name in mirrors):
             log.warning("Unprotected: files of generation %d are on this machine only.", wanted.generation)
             return True
-        having = [
-            name
-            for name in view.record.members
-            if name in view.members and name in reports and _covers(reports[name], wanted)
-        ]
-        return len(having) >= max(1, view.record.k)
+        having = sum(_covers(reports[name], wanted) for name in mirrors)
+        return having >= max(1, min(view.record.k, len(mirrors)))
 
 
 def _locked(file: IO[str]) -> bool:
@@ -119,11 +119,6 @@ def _locked(file: IO[str]) -> bool:
     except BlockingIOError:
         return False
     return True
-
-
-def _healthy(record: SyncRecord, view: ClusterView, health: Health) -> frozenset[str]:
-    alive = {name for name, passing in health.items() if {"consul", "heartbeat"} <= passing}
-    return record.members & alive & frozenset(view.members)
 
 
 def _covers(report: FilesReport, wanted: FilesRecord) -> bool:

@@ -20,6 +20,8 @@ from orchestrator.record import files, journal, membership
 log = logging.getLogger(__name__)
 
 SHOWN = 3
+REPLAY_S = 1.0
+"""How long a replica waits for its rows to say what the leader's say."""
 
 
 def sync_files(clients: Clients, action: SyncFiles) -> Outcome:
@@ -62,9 +64,9 @@ def _remove_surplus(clients: Clients, surplus: frozenset[str]) -> int:
     """Remove what the leader does not have, but nothing that this node's own rows (still) name."""
     if not surplus:
         return 0
-    named = clients.product.named() & surplus
-    clients.mirror.remove(surplus - named)
-    if named:
+    free = clients.product.unnamed(surplus, REPLAY_S)
+    clients.mirror.remove(free)
+    if named := surplus - free:
         raise Unfinished(f"{_some(named)}: the leader has it no more, but this node's rows name it")
     return len(surplus)
 

@@ -37,6 +37,16 @@ class Product:
             raise Unfinished(f"a row names {strange[0]!r}, which is no path of a unit")
         return named
 
+    def unnamed(self, units: frozenset[str], timeout_s: float) -> frozenset[str]:
+        """Those of ``units`` that no row names, when that is all of them, or after ``timeout_s``.
+
+        A replica may be told of a deletion a moment before it has replayed it. Raises as ``named``.
+        """
+        deadline_s = time.monotonic() + timeout_s
+        while (free := units - self.named()) != units and time.monotonic() < deadline_s:
+            time.sleep(POLL_S)
+        return free
+
     def settle(self, timeout_s: float) -> None:
         """Wait until every transaction that writes now has ended: what it has written is seen after this.
 

@@ -98,6 +98,12 @@ class SimProduct:
             if record.number in rows and index not in waiting
         )
 
+    def unnamed(self, units: frozenset[str], timeout_s: float) -> frozenset[str]:
+        until_s = self._machine.cluster.schedule.now_s + timeout_s
+        while (free := units - self.named()) != units and self._machine.cluster.schedule.now_s < until_s:
+            nap(0.05)
+        return free
+
     def settle(self, timeout_s: float) -> None:
         cluster = self._machine.cluster
         until_s = cluster.schedule.now_s + timeout_s

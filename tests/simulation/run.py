@@ -6,6 +6,7 @@ import argparse
 import sys
 import time
 
+from tests.simulation.faults import Climate
 from tests.simulation.histories import STEPS, Outcome, run_history
 
 
@@ -14,7 +15,7 @@ def main() -> int:
     arguments = _arguments()
     began_s, steps, terms, writes, seed, bad = time.perf_counter(), 0, 0, 0, arguments.seed, 0
     while steps < arguments.steps:
-        outcome = run_history(seed, arguments.history)
+        outcome = run_history(seed, arguments.history, Climate(files=arguments.files))
         steps, terms, writes = steps + outcome.steps, terms + outcome.terms, writes + outcome.writes
         if outcome.violation:
             bad += 1
@@ -42,6 +43,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1, help="the first history's seed; the next ones follow")
     parser.add_argument("--history", type=int, default=STEPS, help="steps of trouble in each history")
     parser.add_argument("--violations", type=int, default=1, help="stop after so many violations")
+    parser.add_argument("--files", action="store_true", help="files are uploaded as well")
     parser.add_argument("--quiet", action="store_true", help="do not tell the stories")
     return parser.parse_args()
 

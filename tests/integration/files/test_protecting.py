@@ -37,6 +37,7 @@ def trio(surroundings, tmp_path):
         trio = Trio(surroundings, tmp_path, stack)
         for name in ("n2", "n3"):
             set_health(trio, name, "passing")
+            report(trio, name, 0)
         yield trio
 
 
@@ -116,6 +117,19 @@ def test_with_no_healthy_replica_it_is_logged_and_goes_on(trio, gateway, caplog)
     assert "Unprotected" in caplog.text
 
 
+def test_who_has_never_had_all_files_is_not_waited_for(trio, gateway, caplog):
+    """A new member's first transfer may take hours."""
+    trio.consul._api.kv.delete("cluster-files/n3")
+    before = trio.say(complete=True).generation
+    outcome = in_the_background(gateway)
+    trio.consul.write_record(trio.session, SyncRecord(trio.term, "n1", 2, frozenset({"n2", "n3"})))
+    report(trio, "n2", asked_for(trio, before))
+    eventually(lambda: outcome == ["safe"], 10, "n2 has it, and n3 counts later")
+    trio.consul._api.kv.delete("cluster-files/n2")
+    gateway.protect_files(LONG_S)
+    assert "Unprotected" in caplog.text
+
+
 def test_replicas_that_fall_ill_meanwhile_are_not_waited_for(trio, gateway):
     before = trio.say(complete=True).generation
     outcome = in_the_background(gateway)
@@ -165,7 +179,7 @@ def test_how_far_each_member_is_can_be_seen(trio, gateway):
     assert state["nodes"] == {
         "n1": {"generation": generation, "behind": 0},
         "n2": {"generation": generation - 1, "behind": 1},
-        "n3": None,
+        "n3": {"generation": 0, "behind": generation},
     }
 
 
