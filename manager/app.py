@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import anyio.to_thread
 from fastapi import Depends, FastAPI
 
-from manager import refusals
+from manager import openapi, refusals
 from manager.auth import Authenticator
 from manager.files.works import tidy
 from manager.gate import SERVING, Gate
@@ -88,5 +88,6 @@ def create(settings: Settings, gateway: Gateway) -> FastAPI:
         app.include_router(router)
     for router in CLOSED_IN_MAINTENANCE:
         app.include_router(router, dependencies=[Depends(refuse_writes)])
+    openapi.install(app, (*ALWAYS_OPEN, *CLOSED_IN_MAINTENANCE))
     app.add_middleware(Gate, get_verdict=gateway.verdict, hold_s=settings.election_hold_s)
     return app

@@ -28,38 +28,40 @@ async def _authenticator(request: Request) -> auth.Authenticator:
     return authenticator
 
 
-async def _list_query(request: Request) -> listing.ListQuery:
+async def read_list_query(request: Request) -> listing.ListQuery:
+    """What the caller asks of a list. Raises ``BadParameters``."""
     return listing.parse(request.query_params.multi_items())
 
 
 Authenticator = Annotated[auth.Authenticator, Depends(_authenticator)]
 
 
-def _caller(request: Request, authenticator: Authenticator) -> auth.Caller:
+def find_caller(request: Request, authenticator: Authenticator) -> auth.Caller:
+    """Who is calling. Raises ``Unauthorized``, ``Forbidden``, ``Unavailable``."""
     return authenticator.recognise(
         auth.read_credentials(request.headers), request.headers.get(auth.TENANT_HEADER)
     )
 
 
-async def _admin(caller: Annotated[auth.Caller, Depends(_caller)]) -> auth.Caller:
+async def _admin(caller: Annotated[auth.Caller, Depends(find_caller)]) -> auth.Caller:
     caller.must_be_admin()
     return caller
 
 
-def _cluster_admin(request: Request, authenticator: Authenticator) -> auth.Caller:
+def find_cluster_admin(request: Request, authenticator: Authenticator) -> auth.Caller:
     """The cluster can be looked at and mended also while this node's database is down."""
     try:
-        caller = _caller(request, authenticator)
+        caller = find_caller(request, authenticator)
     except Unavailable:
         caller = authenticator.recognise_without_database(auth.read_credentials(request.headers))
     caller.must_be_admin()
     return caller
 
 
-Caller = Annotated[auth.Caller, Depends(_caller)]
+Caller = Annotated[auth.Caller, Depends(find_caller)]
 Admin = Annotated[auth.Caller, Depends(_admin)]
-ClusterAdmin = Annotated[auth.Caller, Depends(_cluster_admin)]
-ListQuery = Annotated[listing.ListQuery, Depends(_list_query)]
+ClusterAdmin = Annotated[auth.Caller, Depends(find_cluster_admin)]
+ListQuery = Annotated[listing.ListQuery, Depends(read_list_query)]
 Slot = Annotated[WriteSlot, Depends(write_slot)]
 Database = Annotated[Storage, Depends(_storage)]
 Cluster = Annotated[Gateway, Depends(_gateway)]

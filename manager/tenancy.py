@@ -80,7 +80,8 @@ class Scope:
         )
 
 
-def _scope(request: Request, caller: Caller, storage: Database) -> Scope:
+def find_scope(request: Request, caller: Caller, storage: Database) -> Scope:
+    """The caller in the tenant that the request names. Raises ``Forbidden``."""
     name = request.headers.get(auth.TENANT_HEADER)
     if not name:
         raise Forbidden("Authorization failed: the header `Tenant` is missing")
@@ -99,12 +100,12 @@ def _scope(request: Request, caller: Caller, storage: Database) -> Scope:
     return Scope(caller, row[0], name, row[1])
 
 
-def _writer(scope: Annotated[Scope, Depends(_scope)]) -> Scope:
+def _writer(scope: Annotated[Scope, Depends(find_scope)]) -> Scope:
     scope.must_write()
     return scope
 
 
-InTenant = Annotated[Scope, Depends(_scope)]
+InTenant = Annotated[Scope, Depends(find_scope)]
 """Asked for by routes that read."""
 
 WritingInTenant = Annotated[Scope, Depends(_writer)]

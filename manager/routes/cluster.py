@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import Body as JsonBody
-from fastapi import Request
 from pydantic import Field
 
 from manager import pages
@@ -78,12 +77,13 @@ Options = Annotated[dict[str, str | bool | int | float], JsonBody(), Field(min_l
 
 
 @cluster.get("/cluster")
-def read_state(_: ClusterAdmin, gateway: Cluster, query: ListQuery, request: Request) -> dict[str, Any]:
+def read_state(
+    _: ClusterAdmin, gateway: Cluster, query: ListQuery, since: str | None = None
+) -> dict[str, Any]:
     """The state; ``since`` is the cursor of the last log line that the client has."""
     query.check_include(STATE_FIELDS)
     wanted = query.include or frozenset()
-    since = request.query_params.get("since") or None
-    state = gateway.cluster_state(include_logs="logs" in wanted, since=since)
+    state = gateway.cluster_state(include_logs="logs" in wanted, since=since or None)
     return query.project({key: state[key] for key in state if key not in ON_REQUEST or key in wanted})
 
 
@@ -133,9 +133,9 @@ def list_history(_: ClusterAdmin, gateway: Cluster, query: ListQuery) -> dict[st
 
 
 @cluster.get("/cluster/plan")
-def read_plan(_: ClusterAdmin, gateway: Cluster, request: Request) -> dict[str, Any]:
+def read_plan(_: ClusterAdmin, gateway: Cluster, node: str | None = None) -> dict[str, Any]:
     """What a node (``?node=NAME``, else the leader) would do now, without doing it."""
-    return gateway.plan(request.query_params.get("node"))
+    return gateway.plan(node)
 
 
 @cluster.get("/cluster/nodes")
