@@ -48,5 +48,7 @@ class Bounded:
         return True
 
     def _check(self, place: int) -> None:
+        if place < 0:
+            raise BadArchive("The archive is damaged: it refers to a place before its beginning")
         if place > self._max_bytes:
             raise BadArchive("The archive unpacks to more than it may")

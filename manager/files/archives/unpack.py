@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import bz2
 import gzip
-import lzma
 import os
 import stat
 import tarfile
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
 
+from manager.errors import RestError
 from manager.files.archives.bounded import Bounded
 from manager.files.archives.limits import DEFAULT_LIMITS, BadArchive, Limits, Names
 from manager.files.durable import telling_full
@@ -24,12 +23,6 @@ PIECE_BYTES = 64 * 1024
 TAR_MAGIC, TAR_MAGIC_AT = b"ustar", 257
 ENCRYPTED = 0x1
 EXPECTED = "expected a tar, tar.gz, tar.bz2 or zip archive"
-
-# What the standard library raises for damaged archives. OSError, too: but that can also mean our own disk.
-DAMAGED = (
-    *(tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, ValueError),
-    *(UnicodeError, NotImplementedError, RuntimeError, KeyError, OverflowError),
-)
 
 
 def kind_of(archive: Path) -> str:
@@ -65,10 +58,12 @@ def _telling_damage() -> Iterator[None]:
         yield
     except RecursionError as error:
         raise BadArchive("The archive has too many headers in a row") from error
-    except DAMAGED as error:
-        raise BadArchive(f"The archive is damaged; {EXPECTED}: {error}") from error
-    except OSError as error:
-        if error.errno is not None:
+    except RestError:
+        raise
+    except Exception as error:
+        # The standard library promises nothing about what it raises for an archive with wrong bytes in it. Of
+        # a disk it says a number as well.
+        if isinstance(error, OSError) and error.errno is not None:
             raise
         raise BadArchive(f"The archive is damaged; {EXPECTED}: {error}") from error
 
