@@ -44,7 +44,13 @@ def redis(folder):
 @pytest.fixture(scope="module")
 def worker(folder, redis):
     process = subprocess.Popen([sys.executable, str(STUB), str(folder)])
+    config = _config(folder)
+
+    def answers():
+        return CliRunner().invoke(main, ["--config-file", str(config), "status"]).exit_code == 0
+
     try:
+        eventually(answers, 60, "the worker answers")
         yield
     finally:
         process.terminate()
@@ -53,11 +59,15 @@ def worker(folder, redis):
 
 @pytest.fixture
 def cfy_manager(folder, monkeypatch):
-    config = folder / "manager.toml"
-    config.write_text(f'host_ip = "127.94.9.1"\n[paths]\nrun = "{folder}"\n')
-    monkeypatch.setenv("CLOUDIFY_CONFIG", str(config))
+    monkeypatch.setenv("CLOUDIFY_CONFIG", str(_config(folder)))
     monkeypatch.setattr(waiting, "POLL_INTERVAL_S", 0.02)
     return lambda *args: CliRunner().invoke(main, args)
+
+
+def _config(folder):
+    config = folder / "manager.toml"
+    config.write_text(f'host_ip = "127.94.9.1"\n[paths]\nrun = "{folder}"\n')
+    return config
 
 
 @pytest.fixture
