@@ -15,7 +15,7 @@ from kombu.entity import Queue
 
 from orchestrator.config import NodeConfig, config_file, load
 from orchestrator.model.errors import ConfigurationError
-from tasks import pool_care
+from tasks import time_limits  # noqa: F401 - it listens to the start and end of each task
 from tasks.schedule import beat_schedule
 
 HEALTH, CLUSTER, FILES = "health", "cluster", "files"
@@ -68,16 +68,12 @@ app.conf.update(
     result_expires=3600,
     worker_prefetch_multiplier=1,
     worker_send_task_events=False,
-    worker_max_tasks_per_child=None,
-    # What a killed child was doing is given up after this time, and the next task is taken on.
-    worker_lost_wait=0.5,
     worker_cancel_long_running_tasks_on_connection_loss=False,
     beat_schedule=beat_schedule(config.timing.tick_interval_s),
     beat_max_loop_interval=config.timing.tick_interval_s,
     imports=("tasks.tick", "tasks.actions", "tasks.formation"),
     timezone="UTC",
 )
-pool_care.install(app)
 
 
 @setup_logging.connect

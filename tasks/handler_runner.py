@@ -18,19 +18,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NoReturn
 
-from celery import Celery, platforms
+from celery import Celery
 
 log = logging.getLogger("handler-runner")
 
 RESTART_DELAY_S = 1.0
 GRACE_S = 10.0
 PR_SET_PDEATHSIG = 1
-
-POOLS = {"files": "solo"}
-"""Whoever waits for rsync needs no child of its own to be killed in: it bounds each step itself.
-
-All others work in a child, which can be killed when its time is over. A child takes some 15 MiB.
-"""
 
 WATCHED = frozenset({signal.SIGCHLD, signal.SIGTERM, signal.SIGINT})
 ENDING = frozenset({signal.SIGTERM, signal.SIGINT})
@@ -151,8 +145,6 @@ def prepare(app: Celery) -> None:
     """
     app.loader.import_default_modules()
     app.finalize()
-    # Celery's own way to do the same reads C declarations in each child, which takes 40 ms and 2 MiB.
-    platforms.set_pdeathsig = lambda _: die_with_parent()
     gc.collect()
     gc.freeze()
 
@@ -162,7 +154,8 @@ def work(app: Celery, queue: str) -> int:
     worker = app.Worker(
         hostname=f"{queue}@{os.uname().nodename}",
         queues=[queue],
-        pool=POOLS.get(queue, "prefork"),
+        # It runs its tasks itself; tasks.time_limits says why it needs no child for that.
+        pool="solo",
         concurrency=1,
         loglevel=logging.INFO,
         without_gossip=True,

@@ -17,7 +17,7 @@ from orchestrator.model.errors import ServicesUnavailable
 from tests.support.waiting import eventually
 
 BACK_S = 60.0
-QUEUES = ("health", "cluster")
+QUEUES = ("health", "cluster", "files")
 WORKER_STARTED = re.compile(r"worker for queue (\w+) started \((\d+)\)")
 
 PROGRAMS = (
@@ -33,18 +33,17 @@ PROGRAMS = (
 )
 """What runs on every member under its name in the service manager."""
 
-WORKERS = tuple(f"{kind} of {queue}" for queue in QUEUES for kind in ("worker", "pool child"))
+WORKERS = tuple(f"worker of {queue}" for queue in QUEUES)
 
 
 def find(node: Node, name: str) -> Process | None:
     """The process called ``name``: a service, ``supervisord``, ``worker of health``, ...; None: not there."""
-    kind, _, queue = name.partition(" of ")
+    _, _, queue = name.partition(" of ")
     if name == "supervisord":
         return next((each for each in node.processes() if processes.is_supervisord(each, node.config)), None)
     if not queue:
         return _service(node, name)
-    worker = _worker(node, queue)
-    return _child(node, worker) if kind == "pool child" else worker
+    return _worker(node, queue)
 
 
 def kill(node: Node, name: str) -> Process:
@@ -133,7 +132,3 @@ def _worker(node: Node, queue: str) -> Process | None:
     pids = [int(pid) for name, pid in started if name == queue]
     worker = processes.read(pids[-1]) if pids else None
     return worker if worker and runner and worker.parent == runner.pid else None
-
-
-def _child(node: Node, parent: Process | None) -> Process | None:
-    return next((each for each in node.processes() if parent and each.parent == parent.pid), None)

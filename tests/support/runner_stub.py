@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import time
 
 from celery import Celery
 
+from tasks import time_limits  # noqa: F401 - it is what is tested
 from tasks.handler_runner import HandlerRunner, prepare, work
 
 QUEUES = ("health", "cluster", "files")
@@ -18,6 +20,11 @@ app = Celery("stub")
 @app.task(name="whoami")
 def whoami():
     return os.getpid()
+
+
+@app.task(name="hang", time_limit=0.5)
+def hang():
+    time.sleep(3600)
 
 
 if __name__ == "__main__":
