@@ -8,7 +8,7 @@ import os
 import re
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -20,6 +20,7 @@ import requests
 from manager.errors import StorageFull, Unavailable
 from manager.files import receiving
 from manager.gateway import Gateway
+from manager.routes import blueprint_upload
 from tests.support.archives import BLUEPRINT, blueprint, tar_gz
 from tests.support.rest import ManagerNode, RestClient, manager_node
 from tests.support.uploads import error_of, files_of, pieces, remove_all, upload
@@ -246,6 +247,33 @@ def test_what_may_be_committed_keeps_its_files(node, rest, name):
     eventually(lambda: RestClient(rest.base).get(f"/blueprints/{name}").status_code == 200)
     assert upload(RestClient(rest.base), name).status_code == 201
     assert len(units(node)) == 1
+
+
+def test_a_commit_whose_wait_is_broken_off_keeps_its_files(node, rest, name):
+    """PostgreSQL keeps such a commit, and says so with a warning: nobody knows whether it lasts."""
+    sql(node, "ALTER SYSTEM SET synchronous_standby_names = 'ghost'", "SELECT pg_reload_conf()")
+    waiting = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            asked = pool.submit(upload, rest, name)
+            ((pid,),) = eventually(lambda: sql(node, waiting))
+            sql(node, f"SELECT pg_cancel_backend({pid})")
+            with pytest.raises(requests.ConnectionError):
+                asked.result()
+    finally:
+        sql(node, "ALTER SYSTEM RESET synchronous_standby_names", "SELECT pg_reload_conf()")
+    assert RestClient(rest.base).get(f"/blueprints/{name}/archive").content == blueprint()
+    assert upload(RestClient(rest.base), name).status_code == 201
+
+
+def test_an_upload_that_may_not_write_takes_its_files_back(node, rest, name, monkeypatch):
+    async def none_left(_: object) -> AsyncIterator[None]:
+        raise Unavailable("Writes wait for a replica to confirm them; try again later.")
+        yield
+
+    monkeypatch.setattr(blueprint_upload, "write_slot", none_left)
+    assert upload(rest, name).status_code == 503
+    assert units(node) == []
 
 
 def test_a_database_that_takes_no_writes_takes_the_files_back(node, gateway, rest, name):
