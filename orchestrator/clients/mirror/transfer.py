@@ -15,6 +15,7 @@ import signal
 import subprocess
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from ipaddress import ip_address
 
 from orchestrator.clients import forced_command, ssh_files
 from orchestrator.clients.files import write_atomically
@@ -131,7 +132,8 @@ class Transfer:
             "ServerAliveInterval": CONNECT_S,
             "ServerAliveCountMax": 3,
             "ControlMaster": "auto",
-            "ControlPath": config.paths.run / f"ssh-{member.name}",
+            # The path of a socket may be no longer than 107 bytes, of which ssh wants 17 for itself.
+            "ControlPath": config.paths.run / f"ssh-{ip_address(member.host_ip).packed.hex()}",
             "ControlPersist": KEEP_CONNECTION_S,
             # Where processors have instructions for it, it takes a fraction of the usual one's time.
             "Ciphers": "^aes128-gcm@openssh.com",
