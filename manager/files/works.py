@@ -40,7 +40,7 @@ class Work:
         lock, folder = folders.uploads / storage_id, folders.staging / storage_id
         with telling_full():
             folders.make()
-            descriptor = _locked(lock)
+            descriptor = locked(lock)
         try:
             with telling_full():
                 folder.mkdir(mode=0o750)
@@ -51,7 +51,7 @@ class Work:
             os.close(descriptor)
 
 
-def _locked(lock: Path) -> int:
+def locked(lock: Path) -> int:
     """A descriptor of the locked file. Somebody tidy may remove it just before it is locked: try again."""
     while True:
         descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import fcntl
 import logging
-import os
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from manager import events
 from manager.errors import ExistingRunningExecution
 from manager.events import Line
 from manager.files import Folders
+from manager.files.works import locked, tidy
 from manager.models import ACTIVE_STATUSES, DEFAULT_VISIBILITY, Execution, Snapshot
 from manager.patience import WriteSlot
 from manager.storage import Storage
@@ -51,10 +51,7 @@ def lock_of(folders: Folders, execution_id: str) -> Path:
 def claim(folders: Folders, execution_id: str) -> int:
     """The locked file's descriptor, for the process that will work on it. Raises ``OSError``."""
     folders.make()
-    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-    descriptor = os.open(lock_of(folders, execution_id), flags, 0o600)
-    fcntl.flock(descriptor, fcntl.LOCK_EX)
-    return descriptor
+    return locked(lock_of(folders, execution_id))
 
 
 def is_worked_on(folders: Folders, execution_id: str) -> bool:
@@ -187,7 +184,7 @@ def snapshot_of(session: Session, execution: Execution) -> Snapshot | None:
 
 
 def bury(storage: Storage, folders: Folders) -> None:
-    """Write down that those executions have failed that nobody works on.
+    """Write down that those executions have failed that nobody works on, and tidy up behind them.
 
     Whoever leads calls this from time to time. Raises ``Unavailable`` and ``OutcomeUnknown``.
     """
@@ -205,3 +202,4 @@ def bury(storage: Storage, folders: Folders) -> None:
             # Whoever ended it in between did so before giving up the lock.
             fail(session, find(session, execution_id), DIED)
         log.warning("Execution %s has failed: nobody works on it any more.", execution_id)
+        tidy(folders)
