@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import uuid
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 
 import psycopg2
 import pytest
 
 from demo.cluster import Cluster
 from demo.node import Node
+from manager.files import Folders, Unit, Work
 from manager.gateway import Gateway
 from tests.cluster.house import WHOLE_S
 from tests.cluster.traffic import SOON_S
@@ -21,19 +22,21 @@ PROTECT_S = 20.0
 TEXT = "tosca_definitions_version: cloudify_dsl_1_3\n"
 
 
-def new_unit() -> str:
-    return f"snapshots/default_tenant/s{uuid.uuid4().hex[:8]}/{uuid.uuid4().hex}"
+def folders_of(node: Node) -> Folders:
+    paths = node.config.paths
+    return Folders(paths.files, paths.state / "staging", paths.uploads)
 
 
-def place(node: Node, unit: str) -> None:
-    """As an upload leaves it before its row is there."""
-    beside = node.config.paths.state / "staging" / uuid.uuid4().hex
-    beside.mkdir(parents=True)
-    (beside / "archive").write_text(TEXT)
-    (beside / "archive").chmod(0o640)
-    at = node.config.paths.files / unit
-    at.parent.mkdir(parents=True, exist_ok=True)
-    beside.rename(at)
+@contextmanager
+def uploading(node: Node) -> Iterator[str]:
+    """An upload that has come as far as its unit; its row may be committed in the block."""
+    with Work.begin(folders_of(node)) as work:
+        (work.folder / "archive").write_text(TEXT)
+        (work.folder / "archive").chmod(0o640)
+        unit = Unit("snapshots", "default_tenant", f"s{work.storage_id[:8]}", work.storage_id)
+        unit.place(work.folder, folders_of(node))
+        Gateway(node.config).protect_files(PROTECT_S)
+        yield f"{unit.kind}/{unit.tenant}/{unit.id}/{unit.storage_id}"
 
 
 def commit_row(node: Node, unit: str) -> None:
@@ -52,10 +55,8 @@ def commit_row(node: Node, unit: str) -> None:
 
 def upload(node: Node) -> str:
     """Everything that an upload does, on the leader; returns when it would be acknowledged."""
-    unit = new_unit()
-    place(node, unit)
-    Gateway(node.config).protect_files(PROTECT_S)
-    commit_row(node, unit)
+    with uploading(node) as unit:
+        commit_row(node, unit)
     return unit
 
 
@@ -93,11 +94,10 @@ def test_an_acknowledged_upload_outlives_its_leader(cluster):
 
 def test_what_an_upload_left_without_a_row_is_swept_on_every_node(cluster):
     old = cluster.leader()
-    kept, orphan = upload(old), new_unit()
-    place(old, orphan)
-    Gateway(old.config).protect_files(PROTECT_S)
-    assert any(has(node, orphan) for node in cluster.bed if node is not old)
-    old.kill(include_consul=False)
+    kept = upload(old)
+    with uploading(old) as orphan:
+        assert any(has(node, orphan) for node in cluster.bed if node is not old)
+        old.kill(include_consul=False)
     cluster.wait(lambda: cluster.leader() is not old, SOON_S, "nobody takes over")
     old.start()
     cluster.wait_until_whole(WHOLE_S)
