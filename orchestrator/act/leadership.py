@@ -25,7 +25,8 @@ from orchestrator.model.action import (
 )
 from orchestrator.model.errors import DatabaseUnavailable, Stale, StaleRound, Unfinished
 from orchestrator.model.snapshot import Announcement, Report, Role, Switchover, SyncRecord, SyncSetting
-from orchestrator.record import journal, promises, session
+from orchestrator.record import election, journal, promises, session
+from orchestrator.record.election import Election
 
 
 def detach(clients: Clients, action: Detach) -> Outcome:
@@ -68,7 +69,8 @@ def acquire_lease(clients: Clients, action: AcquireLease) -> Outcome:
     term = clients.consul.read_lease().term
     elected_at_s = time.time()
     journal.tell(clients, term, "lease_free", "the lease became free", freed_at_s)
-    journal.tell(clients, term, "elected", f"{clients.me} was elected", elected_at_s)
+    journal.tell(clients, term, "elected", f"{clients.me} was elected", elected_at_s, cause=action.cause)
+    election.remember(clients.config, Election(term, freed_at_s, action.cause))
     return Done(f"leader of term {term}")
 
 

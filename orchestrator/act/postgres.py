@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotInTime
 
@@ -25,7 +26,7 @@ from orchestrator.model.action import (
 from orchestrator.model.errors import Diverged, StaleRound, StaleTerm, Unfinished
 from orchestrator.model.lsn import shares_history, was_led
 from orchestrator.model.snapshot import MembershipState, Role
-from orchestrator.record import attempts, journal, membership, promises
+from orchestrator.record import attempts, election, journal, membership, promises
 
 
 def fence(clients: Clients, action: Fence) -> Outcome:
@@ -115,7 +116,9 @@ def open_writes(clients: Clients, action: OpenWrites) -> Outcome:
     if database.role is not Role.PRIMARY or not database.setting.implies(record):
         raise Unfinished("PostgreSQL does not do yet what the sync record claims")
     clients.postgres.set_read_only(read_only=False)
-    journal.tell(clients, action.term, "serving", f"{clients.me} accepts writes")
+    won = election.of_term(clients.config, action.term)
+    cause, took_s = (won.cause, time.time() - won.freed_at) if won else ("", None)
+    journal.tell(clients, action.term, "serving", f"{clients.me} accepts writes", None, took_s, cause)
     return Done()
 
 

@@ -175,7 +175,19 @@ def acquire_lease(snapshot: Snapshot, spec: Spec) -> AcquireLease | None:
         return None
     if snapshot.promise.round > view.lease.modified:
         return None
-    return AcquireLease(view.lease.modified, view.lease_seen_s)
+    return AcquireLease(view.lease.modified, view.lease_seen_s, _why_free(snapshot.me, view))
+
+
+def _why_free(me: str, view: ClusterView) -> str:
+    """What is known of why the last leader leads no more."""
+    old = view.record.leader if view.record else me
+    if old == me:
+        return "its own lease was lost"
+    suspecting = sorted(name for name, term in view.suspicions.items() if term == view.lease.term)
+    if suspecting:
+        return f"{old} could not be reached by {', '.join(suspecting)}"
+    failing = sorted((CANDIDATE_CHECKS | SESSION_CHECKS) - view.health.get(old, frozenset()))
+    return f"{old} fails: {', '.join(failing)}" if failing else f"{old} gave the lease up"
 
 
 def end_unreachable_leader(snapshot: Snapshot, spec: Spec) -> EndSession | None:
@@ -269,7 +281,8 @@ def take_over(snapshot: Snapshot, spec: Spec) -> AcquireLease | None:
     ):
         return None
     has_everything = position >= switchover.released_at and snapshot.database.role is Role.STANDBY
-    return AcquireLease(view.lease.modified, view.lease_seen_s) if has_everything else None
+    cause = "a switchover was asked for"
+    return AcquireLease(view.lease.modified, view.lease_seen_s, cause) if has_everything else None
 
 
 def end_switchover(snapshot: Snapshot, spec: Spec) -> EndSwitchover | None:

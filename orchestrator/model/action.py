@@ -47,11 +47,12 @@ class ReportPosition:
 
 @dataclass(frozen=True, slots=True)
 class AcquireLease:
-    """Try to become the leader; Consul lets one win. ``free_for_s``: for the history only."""
+    """Try to become the leader; Consul lets one win. ``free_for_s`` and ``cause``: for the history only."""
 
     summary: ClassVar[str] = "Take the lease, because this node is the next master."
     round: int
     free_for_s: float = 0.0
+    cause: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,7 @@ def tell(  # noqa: PLR0913  An entry has so many parts.
     summary: str,
     at_s: float | None = None,
     duration_s: float | None = None,
+    cause: str = "",
 ) -> None:
     """Leave a line for the cluster's history; the next tick delivers it.
 
@@ -52,6 +53,7 @@ def tell(  # noqa: PLR0913  An entry has so many parts.
         summary=summary,
         term=term,
         duration_s=duration_s,
+        cause=cause,
     )
     outbox.put(clients.config.paths.outbox_file, entry)
 

@@ -39,6 +39,7 @@ from tests.unit.decide.pictures import (
 STOPPED = Database()
 BOTH = reports(report("n2", at(100)), report("n3", at(90)))
 RELEASED = Switchover(TERM, "n2", at(100))
+WELL = dict.fromkeys(("n1", "n2", "n3"), leadership.CANDIDATE_CHECKS | leadership.SESSION_CHECKS)
 
 
 def test_cut_off_it_fences_when_its_time_is_over():
@@ -138,7 +139,10 @@ def test_eligible(changes, eligible):
     ],
 )
 def test_acquire_lease(snapshot, acquires):
-    assert leadership.acquire_lease(snapshot, SPEC) == (AcquireLease(INDEX, 60.0) if acquires else None)
+    cause = "n1 gave the lease up"
+    assert leadership.acquire_lease(snapshot, SPEC) == (
+        AcquireLease(INDEX, 60.0, cause) if acquires else None
+    )
 
 
 @pytest.mark.parametrize(
@@ -245,3 +249,20 @@ def test_a_switchover_ends_with_its_term():
 )
 def test_serves(snapshot, serves):
     assert leadership.serves(snapshot) == serves
+
+
+@pytest.mark.parametrize(
+    ("changes", "cause"),
+    [
+        ({"suspicions": {"n2": TERM, "n3": TERM}}, "n1 could not be reached by n2, n3"),
+        (
+            {"health": {**WELL, "n1": frozenset({"consul", "database"})}},
+            "n1 fails: guard, heartbeat, services",
+        ),
+        ({}, "n1 gave the lease up"),
+        ({"record": replace(RECORD, leader="n2", members=frozenset({"n3"}))}, "its own lease was lost"),
+    ],
+)
+def test_an_election_says_what_it_came_from(changes, cause):
+    acquired = leadership.acquire_lease(voter(cluster={"reports": BOTH, **changes}), SPEC)
+    assert acquired.cause == cause
