@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
@@ -119,46 +119,46 @@ def test_included_fields(rest, execution, say):
 
 def test_what_a_client_has_read_stays_where_it_was(rest, engine: Engine, execution):
     """Several write at the same time, and one follows by number."""
+    key, where = execution.pk, f"/events?execution_id={execution.id}&_sort=reported_timestamp"
 
     def write(number: int) -> None:
         with Session(engine) as session:
             for place in range(25):
-                events.write(session, execution, Line(f"{number}.{place}", level="info"))
+                mine = session.get_one(Execution, key)
+                events.write(session, mine, Line(f"{number}.{place}", level="info"))
                 session.commit()
 
-    writers = [threading.Thread(target=write, args=(number,)) for number in range(4)]
-    for writer in writers:
-        writer.start()
     read: list[str] = []
     more = True
-    while more:
-        writing = any(writer.is_alive() for writer in writers)
-        where = f"/events?execution_id={execution.id}&_sort=reported_timestamp&_offset={len(read)}&_size=7"
-        page = [item["message"] for item in rest.get(where).json()["items"]]
-        read += page
-        more = writing or bool(page)
-    for writer in writers:
-        writer.join()
-    everything = rest.get(f"/events?execution_id={execution.id}&_sort=reported_timestamp").json()["items"]
-    assert read == [item["message"] for item in everything]
+    with ThreadPoolExecutor(4) as pool:
+        writers = [pool.submit(write, number) for number in range(4)]
+        while more:
+            writing = not all(writer.done() for writer in writers)
+            page = rest.get(f"{where}&_offset={len(read)}&_size=7").json()["items"]
+            read += [item["message"] for item in page]
+            more = writing or bool(page)
+        for writer in writers:
+            writer.result()
+    assert read == [item["message"] for item in rest.get(where).json()["items"]]
     assert sorted(read) == sorted(f"{number}.{place}" for number in range(4) for place in range(25))
 
 
 def test_who_began_to_write_later_does_not_get_before(engine: Engine, execution, rest):
     """A writer that waits long for its commit holds back the others of its execution."""
-    with Session(engine) as slow, Session(engine) as quick:
-        events.write(slow, execution, Line("first", level="info"))
-        second = threading.Thread(
-            target=lambda: (events.write(quick, execution, Line("second", level="info")), quick.commit())
-        )
-        second.start()
+    key, where = execution.pk, f"/events?execution_id={execution.id}"
+
+    def write(session: Session, message: str) -> None:
+        events.write(session, session.get_one(Execution, key), Line(message, level="info"))
+
+    with Session(engine) as slow, Session(engine) as quick, ThreadPoolExecutor(1) as pool:
+        write(slow, "first")
+        second = pool.submit(lambda: (write(quick, "second"), quick.commit()))
         with Session(engine) as looker:
-            eventually(lambda: _waits(looker), 30, "the second writer waits")
-        assert rest.get(f"/events?execution_id={execution.id}").json()["items"] == []
+            eventually(lambda: _waits(looker) or second.done(), 30, "the second writer has come")
+        assert rest.get(where).json()["items"] == []
         slow.commit()
-        second.join()
-    found = rest.get(f"/events?execution_id={execution.id}").json()["items"]
-    assert [item["message"] for item in found] == ["first", "second"]
+        second.result()
+    assert [item["message"] for item in rest.get(where).json()["items"]] == ["first", "second"]
 
 
 def _waits(session: Session) -> bool:
