@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from sqlalchemy import select
 
+from manager.models import Execution, Tenant
 from tests.support.rest import RestClient
 from tests.support.shop import INPUTS, deploy, ids, refusal
 
@@ -122,3 +124,16 @@ def test_what_a_role_may(rest, as_somebody, blueprint, deployment, role, writes,
 def test_a_request_for_resources_names_its_tenant(rest):
     answer = rest.get("/deployments", headers={"Tenant": None})
     assert refusal(answer) == (403, "forbidden_error")
+
+
+def test_a_tenant_stays_while_something_runs_in_it(rest, elsewhere, database):
+    """What has ended goes with it."""
+    tenant = database.scalar(select(Tenant.id).where(Tenant.name == elsewhere))
+    running = Execution(
+        id=elsewhere, tenant_id=tenant, workflow_id="create_snapshot", status="started", parameters={}
+    )
+    database.add(running)
+    database.commit()
+    assert refusal(rest.delete(f"/tenants/{elsewhere}")) == (400, "dependent_exists_error")
+    running.status = "terminated"
+    database.commit()
