@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -62,16 +63,35 @@ def restored(node: ManagerNode, *, force: bool, **program: str) -> dict[str, str
     return run_changed(node, Order(RESTORATION, "taken", {**OPTIONS, "force": force}), **program)
 
 
-def test_what_is_uploaded_while_it_goes_on_is_not_replaced_without_force(node, rest):
+def test_nothing_is_written_while_it_goes_on(node, rest):
+    """It would be acknowledged, and then replaced."""
+    refused = "assert uploads.error_of(uploads.upload(rest, 'late')) == (503, 'maintenance_mode_active')"
+    upload_meanwhile = client_program(node, refused)
+    broken = {"before": upload_meanwhile, "after": "raise RuntimeError('broken')"}
+    execution = restored(node, force=True, owner="Swap", name="lock", **broken)
+    assert ended(rest, execution)["error"] == "broken"
+    assert uploads.upload(rest, "late").status_code == 201
+    assert rest.delete("/blueprints/late").ok
+
+
+def test_what_was_on_its_way_already_is_not_replaced_without_force(node, rest):
     assert rest.delete("/blueprints/ours").ok
-    upload_again = client_program(node, "assert uploads.upload(rest, 'ours').ok")
-    execution = restored(node, force=False, owner="Restoration", name="place", after=upload_again)
+    config = node.config
+    server = f"host={str(config.paths.run)!r}, port={config.ports.postgres}, user='cloudify'"
+    connect = f"import psycopg2; it = psycopg2.connect({server}); "
+    insert = (
+        connect  # noqa: S608  # what runs there is Python
+        + "it.cursor().execute(\"INSERT INTO tenants (name) VALUES ('late')\"); it.commit()"
+    )
+    write = f"run({sys.executable!r}, '-c', {insert!r})"
+    execution = restored(node, force=False, owner="Restoration", name="place", after=write)
     failed = ended(rest, execution)
     assert failed["status"] == "failed"
     assert "not empty" in failed["error"]
-    assert blueprints(rest) == ["ours"]
+    assert rest.delete("/tenants/late").ok
     # What it had brought was taken away again.
     assert not [file for file in files_of(node) if "/theirs/" in file]
+    assert uploads.upload(rest, "ours").ok
 
 
 @pytest.mark.parametrize(
