@@ -17,7 +17,7 @@ from manager.patience import WriteSlot
 from manager.snapshots import labour
 from manager.snapshots.labour import Order
 from manager.tenancy import Scope
-from tests.support.rest import TENANT, ManagerNode
+from tests.support.rest import ADMIN, TENANT, ManagerNode
 from tests.support.snapshots import storage_of
 
 TIMEOUT_S = 60
@@ -69,7 +69,7 @@ def run_changed(
     descriptor = labour.claim(folders, execution_id)
     with storage.writing(WriteSlot()) as session:
         tenant = session.scalars(select(Tenant).where(Tenant.name == TENANT)).one()
-        user = session.scalars(select(User)).one()
+        user = session.scalars(select(User).where(User.username == ADMIN[0])).one()
         scope = Scope(Caller(user.id, user.username, ADMIN_ROLE), tenant.id, tenant.name, None)
         if prepare:
             prepare(session, scope)

@@ -40,6 +40,12 @@ def elsewhere(rest: RestClient, name: str):
     assert answer.status_code == 200, answer.text
 
 
+def of_deployments(client, path):
+    """Which deployments the items of a list belong to."""
+    key = "id" if path.startswith("/deployments") else "deployment_id"
+    return {item[key] for item in client.get(path).json()["items"]}
+
+
 def test_nothing_is_seen_from_another_tenant(rest, as_somebody, elsewhere, deployment):
     stranger = as_somebody("manager", elsewhere)
     (instance, *_) = ids(rest.get(f"/node-instances?deployment_id={deployment}"))
@@ -49,9 +55,12 @@ def test_nothing_is_seen_from_another_tenant(rest, as_somebody, elsewhere, deplo
         assert rest.get(path).status_code == 200
     for path in (f"/deployments/{deployment}/outputs", f"/deployments/{deployment}/capabilities"):
         assert refusal(stranger.get(path)) == (404, "not_found_error")
-    for path in ("/deployments", "/nodes", "/node-instances", "/executions", "/events", "/agents"):
+    for path in ("/deployments", "/nodes", "/node-instances", "/executions", "/events"):
         for query in ("", "?_all_tenants=true"):
-            assert stranger.get(path + query).json()["items"] == []
+            assert deployment in of_deployments(rest, path + query)
+            # What is global, as other tests may have left it, is everybody's.
+            assert deployment not in of_deployments(stranger, path + query)
+    assert stranger.get("/agents?_all_tenants=true").json()["items"] == []
     assert refusal(stranger.delete(f"/deployments/{deployment}")) == (404, "not_found_error")
     change = {"version": 1, "state": "started"}
     assert refusal(stranger.patch(f"/node-instances/{instance}", change)) == (404, "not_found_error")
