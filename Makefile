@@ -1,7 +1,7 @@
 # `make help` lists what can be done. `make demo` and `make test` need nothing prepared.
 .DEFAULT_GOAL := help
 .PHONY: help setup demo demo-stop test test-unit test-slow lint format docs lock clean \
-        simulate bench-failover bench-calm bench-idle
+        simulate bench-failover bench-calm bench-idle bench-files bench-rest
 
 python := .venv/bin/python
 ARGS ?=
@@ -41,6 +41,12 @@ bench-calm: setup ## that load alone causes no failover
 
 bench-idle: setup ## what an idle node costs
 	@$(python) -m benchmarks.idle $(ARGS)
+
+bench-files: setup ## mirroring files beside plain rsync, and how soon an upload is acknowledged
+	@$(python) -m benchmarks.files $(ARGS)
+
+bench-rest: setup ## how fast reads are answered, alone and in a cluster, and what the lease gate costs
+	@$(python) -m benchmarks.rest $(ARGS)
 
 lint: setup ## style, types and import contracts
 	.venv/bin/ruff check

@@ -13,6 +13,7 @@ from typing import Any
 from demo.bed import Bed
 from demo.cfy import Cfy, form
 from demo.cluster import Cluster
+from demo.node import Settings
 from orchestrator.model.errors import ClusterError
 
 OUT = Path(__file__).parent / "out"
@@ -20,10 +21,10 @@ FORM_TIMEOUT_S = 120.0
 
 
 @contextmanager
-def formed_cluster(size: int = 3) -> Iterator[Cluster]:
-    """A cluster of ``size`` managers on this machine, formed by its commands."""
+def formed_cluster(size: int = 3, *, settings: Settings | None = None) -> Iterator[Cluster]:
+    """A cluster of ``size`` managers on this machine, formed by its commands. ``settings``: of each node."""
     with tempfile.TemporaryDirectory(prefix="cfy-bench-") as folder:
-        bed = Bed(Path(folder), [f"n{number}" for number in range(1, size + 1)])
+        bed = Bed(Path(folder), [f"n{number}" for number in range(1, size + 1)], settings=settings)
         try:
             cluster = Cluster(bed)
             cluster.install()

@@ -54,12 +54,12 @@ class Meter:
 
     def read(self) -> Reading:
         """The accounts of this moment."""
-        spent_s: dict[str, float] = defaultdict(float)
+        spent: dict[str, float] = defaultdict(float)
         pids: dict[str, tuple[int, ...]] = defaultdict(tuple)
         for service, process in self._by_service():
-            spent_s[service] += _spent_s(process.pid)
+            spent[service] += spent_s(process.pid)
             pids[service] += (process.pid,)
-        return Reading(time.monotonic(), spent_s, pids)
+        return Reading(time.monotonic(), spent, pids)
 
     def _by_service(self) -> Iterable[tuple[str, Process]]:
         """Each process with the service that it descends from; what descends from none is supervisord's."""
@@ -104,7 +104,7 @@ def pss_mib(pid: int) -> float:
     return int(line.split()[1]) / KIB_PER_MIB
 
 
-def _spent_s(pid: int) -> float:
+def spent_s(pid: int) -> float:
     """Processor time of a process, and of those of its children that have ended; 0 when it has just ended."""
     try:
         text = (PROC / str(pid) / "stat").read_text()
