@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +25,7 @@ from typing import Any
 from benchmarks.beds import formed_cluster, logs_kept_on_failure, write_result
 from benchmarks.keep_alive import KeepAlive, small_blueprint
 from benchmarks.plain_rsync import PlainRsync, plain_rsync
+from benchmarks.reading import spread
 from demo.cluster import Cluster
 from demo.node import Node
 from orchestrator.act import perform
@@ -41,6 +42,7 @@ SMALL_BYTES, BLOCK_BYTES = 2048, 1 << 20
 CHANGED_ONE_IN = 100
 WARM_UP_UPLOADS = 3
 WHOLE_TIMEOUT_S = 180.0
+DIGITS = 4
 NEVER_S = 1e6
 QUIET = {"files": {"compare_every_s": NEVER_S, "check_every_s": NEVER_S, "sweep_every_s": NEVER_S}}
 """The replicas' own passes would run into those that are timed; and no row names the files that are used."""
@@ -94,18 +96,13 @@ class Times:
         ours_s, plain_s, synced_s = map(statistics.median, (self.ours_s, self.plain_s, self.synced_s))
         return {
             "n": len(self.ours_s),
-            "ours_s": _spread(self.ours_s),
-            "plain_s": _spread(self.plain_s),
-            "plain_on_disk_s": _spread(self.synced_s),
+            "ours_s": spread(self.ours_s, DIGITS),
+            "plain_s": spread(self.plain_s, DIGITS),
+            "plain_on_disk_s": spread(self.synced_s, DIGITS),
             "ratio": round(ours_s / plain_s, 3),
             "ratio_on_disk": round(ours_s / synced_s, 3),
             "limit": limit,
         }
-
-
-def _spread(values: Sequence[float]) -> dict[str, float]:
-    figures = {"min": min(values), "median": statistics.median(values), "max": max(values)}
-    return {name: round(value, 4) for name, value in figures.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +207,7 @@ def acknowledgements(cluster: Cluster, count: int) -> dict[str, Any]:
             client.upload(f"small-{number}", archive).acknowledged_s
             for number in range(WARM_UP_UPLOADS + count)
         ]
-    return {"n": count, "after_s": _spread(took_s[WARM_UP_UPLOADS:]), "limit_s": ACKNOWLEDGED_LIMIT_S}
+    return {"n": count, "after_s": spread(took_s[WARM_UP_UPLOADS:], DIGITS), "limit_s": ACKNOWLEDGED_LIMIT_S}
 
 
 def loads(small: int, large_mib: int) -> dict[str, Load]:

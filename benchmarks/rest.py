@@ -174,14 +174,15 @@ def show(result: Mapping[str, Any]) -> None:
         by_kind = {**result["reads"][path], **gate["paths"][path]}
         for kind in ("alone", "cluster", "asking", "not_asking"):
             reads = by_kind[kind]
-            print(f"{path:12} {kind:12} {reads['per_s']:8.1f} {reads['p50_ms']:8.2f} {reads['p99_ms']:8.2f}")
+            times = f"{reads['p50_ms']:8.2f} {reads['p99_ms']:8.2f} {reads['cpu_us']:8}"
+            print(f"{path:12} {kind:12} {reads['per_s']:8.1f} {times}")
     print(f"the gate's verdict takes {gate['verdict_us']:.1f} µs; of a request:")
     for path, found in gate["paths"].items():
         lost, cpu = found["lost_percent"], found["cpu_percent"]
         print(
-            f"{path:12} {found['isolated_percent']:.2f} % by itself; {lost['median']:.2f} % of the requests "
-            f"({lost['min']:.2f} to {lost['max']:.2f}), {cpu['median']:.2f} % of the processor's time "
-            f"({cpu['min']:.2f} to {cpu['max']:.2f}); limit {GATE_LIMIT_PERCENT:g} %"
+            f"{path:12} {found['isolated_percent']:.2f} % by itself (limit {GATE_LIMIT_PERCENT:g} %); "
+            f"{lost['median']:.2f} % fewer requests ({lost['min']:.2f} to {lost['max']:.2f}, the same limit); "
+            f"{cpu['median']:.2f} % more processor time ({cpu['min']:.2f} to {cpu['max']:.2f})"
         )
 
 
@@ -197,8 +198,8 @@ def main() -> int:
     """Measure, print the figures and write them; 1 when the gate costs too much or there is no cluster."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--clients", type=int, default=4, help="how many read at a time (default 4)")
-    parser.add_argument("--rounds", type=int, default=12, help="rounds of each kind (default 12)")
-    parser.add_argument("--seconds", type=float, default=2.0, help="length of a round (default 2)")
+    parser.add_argument("--rounds", type=int, default=20, help="rounds of each kind (default 20)")
+    parser.add_argument("--seconds", type=float, default=1.5, help="length of a round (default 1.5)")
     parser.add_argument("--blueprints", type=int, default=20, help="how many there are (default 20)")
     parser.add_argument(SERVE, type=int, metavar="PORT", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
