@@ -181,7 +181,7 @@ def show(result: Mapping[str, Any]) -> None:
         lost, cpu = found["lost_percent"], found["cpu_percent"]
         print(
             f"{path:12} {found['isolated_percent']:.2f} % by itself (limit {GATE_LIMIT_PERCENT:g} %); "
-            f"{lost['median']:.2f} % fewer requests ({lost['min']:.2f} to {lost['max']:.2f}, the same limit); "
+            f"{lost['median']:.2f} % fewer requests ({lost['min']:.2f} to {lost['max']:.2f}; limit, too); "
             f"{cpu['median']:.2f} % more processor time ({cpu['min']:.2f} to {cpu['max']:.2f})"
         )
 
