@@ -176,13 +176,14 @@ def show(result: Mapping[str, Any]) -> None:
             reads = by_kind[kind]
             times = f"{reads['p50_ms']:8.2f} {reads['p99_ms']:8.2f} {reads['cpu_us']:8}"
             print(f"{path:12} {kind:12} {reads['per_s']:8.1f} {times}")
-    print(f"the gate's verdict takes {gate['verdict_us']:.1f} µs; of a request:")
+    print(f"the gate's verdict takes {gate['verdict_us']:.1f} µs: that much of a request's time,", end=" ")
+    print(f"so many requests fewer (each at most {GATE_LIMIT_PERCENT:g} %), so much more processor time:")
     for path, found in gate["paths"].items():
         lost, cpu = found["lost_percent"], found["cpu_percent"]
         print(
-            f"{path:12} {found['isolated_percent']:.2f} % by itself (limit {GATE_LIMIT_PERCENT:g} %); "
-            f"{lost['median']:.2f} % fewer requests ({lost['min']:.2f} to {lost['max']:.2f}; limit, too); "
-            f"{cpu['median']:.2f} % more processor time ({cpu['min']:.2f} to {cpu['max']:.2f})"
+            f"{path:12} {found['isolated_percent']:.2f} %; "
+            f"{lost['median']:.2f} % ({lost['min']:.2f} to {lost['max']:.2f}); "
+            f"{cpu['median']:.2f} % ({cpu['min']:.2f} to {cpu['max']:.2f})"
         )
 
 
