@@ -14,6 +14,8 @@ from orchestrator.model.files import FilesRecord
 from orchestrator.model.snapshot import MembershipState, Role, Snapshot
 from orchestrator.model.spec import Spec
 
+CLIENTS_FIRST_S = 2.0
+
 
 def sync_files(snapshot: Snapshot, spec: Spec) -> SyncFiles | None:
     """The leader has said that its files have changed, or it is time to compare everything again."""
@@ -29,9 +31,14 @@ def sync_files(snapshot: Snapshot, spec: Spec) -> SyncFiles | None:
 
 
 def gather_files(snapshot: Snapshot, spec: Spec) -> GatherFiles | None:
-    """Until a leader has all that its rows name, nobody may delete what it does not have."""
+    """Until a leader has all that its rows name, nobody may delete what it does not have.
+
+    Its first moments in office belong to the clients that have waited for it.
+    """
     record = _record_of_term(snapshot)
     complete = record is not None and record.complete
+    if view_of(snapshot).lease_seen_s < CLIENTS_FIRST_S:
+        return None
     if complete or not serves(snapshot) or _just_failed(snapshot, spec):
         return None
     return GatherFiles(view_of(snapshot).lease.term)

@@ -55,37 +55,39 @@ class DynamicSettings:
         In force means: new connections have them, and so have all server processes of the kinds ``readers``.
         Raises ``Unfinished`` when that is not so in time; then the file has changed all the same.
         """
-        self._change(changes)
-        self._bring_into_force(timeout_s, readers)
+        changed = self._change(changes)
+        self._bring_into_force(timeout_s, readers, changed=changed)
 
     def announce(self, changes: Mapping[str, str]) -> None:
         """Change settings durably, and tell a running server; they come into force by and by."""
         self._change(changes)
         self._postmaster.signal(signal.SIGHUP)
 
-    def _change(self, changes: Mapping[str, str]) -> None:
+    def _change(self, changes: Mapping[str, str]) -> bool:
         before = self._file.read()
-        if not changes.items() <= before.items() or GENERATION not in before:
-            self._write({**before, **changes})
+        if changes.items() <= before.items() and GENERATION in before:
+            return False
+        self._write({**before, **changes})
+        return True
 
     def reload(self, *, timeout_s: float = APPLY_TIMEOUT_S) -> None:
         """Have a running server read all its configuration files. Raises ``Unfinished``."""
         # A new generation tells when the other files, which have none, have been read as well.
         self._write(self._file.read())
-        self._bring_into_force(timeout_s, frozenset())
+        self._bring_into_force(timeout_s, frozenset(), changed=True)
 
     def _write(self, settings: Mapping[str, str]) -> None:
         self._file.write({**settings, GENERATION: secrets.token_hex(8)})
 
-    def _bring_into_force(self, timeout_s: float, readers: frozenset[str]) -> None:
+    def _bring_into_force(self, timeout_s: float, readers: frozenset[str], *, changed: bool) -> None:
+        """Who asks a second time for what is in force already need not have the whole server read again."""
         deadline_s = time.monotonic() + timeout_s
         expected = self._file.read()
-        told = False
+        told = changed and self._postmaster.signal(signal.SIGHUP)
         while not self._new_connections_have(expected, deadline_s):
             if not self.server_runs():
                 # It does not run, or has been fenced meanwhile. Whoever starts it starts it with the file.
                 return
-            # Who asks a second time for what is in force already need not have the whole server read again.
             told = told or self._postmaster.signal(signal.SIGHUP)
             self._pause(deadline_s, "The server has not taken over the settings; its log says why.")
         if readers:
