@@ -19,12 +19,10 @@ from orchestrator.model.action import (
     StepDown,
 )
 from orchestrator.model.lsn import Position
-from orchestrator.model.snapshot import ClusterView, Report, Role, Snapshot, SyncRecord
+from orchestrator.model.snapshot import SESSION_CHECKS, ClusterView, Report, Role, Snapshot, SyncRecord
 from orchestrator.model.spec import Spec
 
 CANDIDATE_CHECKS = frozenset({"database", "services", "consul", "heartbeat"})
-SESSION_CHECKS = frozenset({"consul", "heartbeat", "guard"})
-"""Consul gives no session, and so no lease, to a node that it sees fail one of these."""
 
 
 def majority_of(count: int) -> int:

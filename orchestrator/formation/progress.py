@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from orchestrator.clients.files import write_atomically
+from orchestrator.clients.files import is_locked, write_atomically
 from orchestrator.config import Paths
 
 Entries = list[dict[str, Any]]
@@ -83,24 +83,11 @@ class Progress:
 
     def _error(self, entries: Entries) -> str | None:
         mark, error = _last_mark(entries)
-        if mark == STARTED and not self._alive():
+        if mark == STARTED and not is_locked(self._lock):
             # It may have ended between the two looks, so this one decides.
             mark, error = _last_mark(self._entries())
             return INTERRUPTED if mark == STARTED else error
         return error
-
-    def _alive(self) -> bool:
-        try:
-            descriptor = os.open(self._lock, os.O_RDWR | os.O_CLOEXEC)
-        except FileNotFoundError:
-            return False
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        finally:
-            os.close(descriptor)
-        return False
 
     def _append(self, **content: str) -> None:
         self._file.parent.mkdir(parents=True, exist_ok=True)

@@ -9,6 +9,9 @@ from enum import StrEnum
 from orchestrator.model.files import FilesRecord, FilesReport, FilesState
 from orchestrator.model.lsn import Fork, Lsn, Position, Terms
 
+SESSION_CHECKS = frozenset({"consul", "heartbeat", "guard"})
+"""Consul gives no session, and so no lease, to a node that it sees fail one of these."""
+
 
 class Role(StrEnum):
     """What the local PostgreSQL is."""

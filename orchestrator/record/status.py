@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from orchestrator.clients import Clients
 from orchestrator.model.action import Plan
 from orchestrator.model.errors import ConsulUnavailable
-from orchestrator.model.snapshot import ClusterView, MembershipState, NodeStatus, Snapshot
+from orchestrator.model.snapshot import SESSION_CHECKS, ClusterView, MembershipState, NodeStatus, Snapshot
 from orchestrator.record import outbox
 from orchestrator.record.lease_file import LeaseState
 
@@ -23,9 +23,6 @@ NOT_MORE_OFTEN_THAN_S = 0.8
 
 FIRST_THINGS_FIRST_S = 1.0
 """For so long doing goes before telling of it: in an election every millisecond is a wait for somebody."""
-
-NEEDED_TO_LEAD = frozenset({"heartbeat", "guard"})
-"""Checks without which Consul lets this node have no session."""
 
 
 def lease_state(snapshot: Snapshot, plan: Plan) -> LeaseState:
@@ -105,7 +102,7 @@ class Reporter:
     def _mend_what_servers_know(self, me: str, view: ClusterView) -> None:
         """News takes a moment: only what the servers did not know at the last look either is told again."""
         known = view.health.get(me, frozenset())
-        unknown = NEEDED_TO_LEAD - known if known else frozenset()
+        unknown = SESSION_CHECKS - known if known else frozenset()
         if lost := unknown & self._unknown:
             log.info("Consul's servers see these checks fail: %s", ", ".join(sorted(lost)))
             self.clients.consul.tell_servers_again(lost)

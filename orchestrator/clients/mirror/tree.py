@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import shutil
 import stat
 from collections.abc import Callable, Iterable
@@ -11,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path, PurePath
 
 from orchestrator.clients import forced_command
-from orchestrator.clients.files import sync_file_system
+from orchestrator.clients.files import is_locked, sync_file_system
 from orchestrator.config import NodeConfig
 
 
@@ -29,7 +27,7 @@ class Tree:
 
     def in_flight(self, units: Iterable[str]) -> frozenset[str]:
         """See ``Mirror``. An upload holds a lock that the operating system releases however it ends."""
-        return frozenset(unit for unit in units if _is_locked(self._uploads / _name(unit)))
+        return frozenset(unit for unit in units if is_locked(self._uploads / _name(unit)))
 
     def place(self, units: Iterable[str]) -> int:
         """Move units that have arrived into the tree, when they are on disk; returns how many those were."""
@@ -85,20 +83,6 @@ class Tree:
 
 def _name(unit: str) -> str:
     return unit.rpartition("/")[2]
-
-
-def _is_locked(path: Path) -> bool:
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
 
 
 def _remove_tree(folder: Path) -> None:
