@@ -180,6 +180,14 @@ class FilesSettings(_Section):
     transfer_timeout_s: Seconds = 600.0
 
 
+class WorkflowsSettings(_Section):
+    """How operations are run on the leader: so many at a time; one that fails is tried again so often."""
+
+    max_operations: Annotated[int, Field(ge=1, le=1000)] = 50
+    max_retries: Annotated[int, Field(ge=-1, le=10000)] = 60
+    retry_interval_s: Seconds = 15.0
+
+
 class Gossip(_Section):
     """Consul's LAN gossip, tuned for fast detection of a dead host (figures in ``docs/tuning.md``)."""
 
@@ -223,6 +231,7 @@ class NodeConfig(_Section):
     rest: RestSettings = RestSettings()
     services: ServicesSettings = ServicesSettings()
     files: FilesSettings = FilesSettings()
+    workflows: WorkflowsSettings = WorkflowsSettings()
     gossip: Gossip = Gossip()
     timing: Timing = Timing()
 

@@ -25,7 +25,9 @@ class Execution(Owned, Base):
     still found by its name when the deployment, with all its other executions, is gone.
 
     ``resumable``: whether the workflow can go on where it stood; None: not known yet. ``term``: of the leader
-    that works on it, or did so last. ``is_dry_run``, ``queue`` and the others are as they were asked for.
+    that works on it, or did so last. ``engine``: the process that works on it; it holds the advisory lock of
+    this name while it lives (see ``manager.workflows``). ``is_dry_run``, ``queue`` and the others are as they
+    were asked for; ``timeout_s``: it is stopped when it takes longer.
     """
 
     __tablename__ = "executions"
@@ -48,6 +50,8 @@ class Execution(Owned, Base):
     resumable: Mapped[bool | None]
     resume: Mapped[bool] = mapped_column(default=False, server_default="false")
     term: Mapped[int | None]
+    engine: Mapped[str | None] = mapped_column(String(64), index=True)
+    timeout_s: Mapped[float | None]
     total_operations: Mapped[int | None]
     finished_operations: Mapped[int | None]
     scheduled_for: Mapped[datetime | None]
@@ -95,7 +99,10 @@ Index("events_of_tenant", Event.tenant_id, Event.reported_timestamp, Event.pk)
 
 
 class TasksGraph(Keyed, Base):
-    """The tasks of an execution, as they were planned: a resume goes on with them."""
+    """The tasks of an execution, as they were planned: a resume goes on with them.
+
+    ``state``: building, running, succeeded, failed or cancelled.
+    """
 
     __tablename__ = "tasks_graphs"
     __table_args__ = (UniqueConstraint("execution_pk", "name"),)
@@ -103,13 +110,17 @@ class TasksGraph(Keyed, Base):
     id: Mapped[str] = mapped_column(String(NAME_LENGTH), unique=True)
     execution_pk: Mapped[int] = mapped_column(ForeignKey("executions.pk", ondelete="CASCADE"))
     name: Mapped[str] = mapped_column(String(NAME_LENGTH))
+    state: Mapped[str] = mapped_column(String(32), default="building", server_default="building")
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
     execution: Mapped[Execution] = relationship(lazy="joined", innerjoin=True)
 
 
 class Operation(Keyed, Base):
-    """One task of a graph, and how far it has come."""
+    """One task of a graph, and how far it has come.
+
+    ``resumable``: whether it may run again after it was interrupted; None: it has not begun.
+    """
 
     __tablename__ = "operations"
 
@@ -123,6 +134,7 @@ class Operation(Keyed, Base):
     result: Mapped[dict[str, Any] | None]
     error: Mapped[str | None]
     retries: Mapped[int] = mapped_column(default=0, server_default="0")
+    resumable: Mapped[bool | None]
     agent_name: Mapped[str | None]
     manager_name: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
