@@ -11,6 +11,7 @@ from typing import IO
 
 from manager import errors
 from manager.gateway.connection import Connection, Json, translated
+from orchestrator.clients.clock import now_s
 from orchestrator.model.errors import ClusterError, ConsulUnavailable
 from orchestrator.model.files import FilesRecord, FilesReport
 from orchestrator.model.snapshot import ClusterView
@@ -35,14 +36,14 @@ class Files(Connection):
         ``Unavailable`` when healthy replicas did not confirm within ``timeout_s``, or when this manager leads
         no more.
         """
-        deadline_s = time.monotonic() + timeout_s
+        deadline_s = now_s() + timeout_s
         if not self.is_member():
             return
         with translated():
             wanted = self._bump()
             reports, index = self.consul().file_reports()
             while not self._is_safe(wanted, reports):
-                left_s = deadline_s - time.monotonic()
+                left_s = deadline_s - now_s()
                 if left_s <= 0:
                     raise errors.Unavailable(
                         f"The files were not confirmed by enough replicas within {timeout_s:g} s."
@@ -70,10 +71,10 @@ class Files(Connection):
         """
         lock = self.paths.files_lock
         lock.parent.mkdir(parents=True, exist_ok=True)
-        deadline_s = time.monotonic() + timeout_s
+        deadline_s = now_s() + timeout_s
         with lock.open("w") as held:
             while not _locked(held):
-                if time.monotonic() > deadline_s:
+                if now_s() > deadline_s:
                     raise errors.Unavailable("The replicated folders are in use by a transfer.")
                 time.sleep(POLL_S)
             yield

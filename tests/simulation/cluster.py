@@ -9,7 +9,7 @@ from orchestrator.config import Timing
 from orchestrator.model.action import Action, AlreadyDone, Outcome
 from orchestrator.model.snapshot import ClusterView, SyncRecord
 from orchestrator.model.spec import Spec
-from tests.simulation.consul import Checks, SimConsul
+from tests.simulation.consul_servers import Checks, SimConsul
 from tests.simulation.database import Connection, Disk
 from tests.simulation.invariants import Invariants
 from tests.simulation.machine import Machine

@@ -48,9 +48,8 @@ def world(size: int, seed: int | None, *, with_files: bool = False) -> Iterator[
         stack.callback(logging.disable, logging.NOTSET)
         cluster = SimCluster(size, seed, with_files=with_files)
         clock = cluster.schedule.read_clock
-        for place in ("orchestrator.reconcile.now_s", "orchestrator.act.files.now_s"):
-            stack.enter_context(mock.patch(place, clock))
-        stack.enter_context(mock.patch("manager.gateway.files.time.monotonic", clock))
+        for module in ("orchestrator.reconcile", "orchestrator.act.files", "manager.gateway.files"):
+            stack.enter_context(mock.patch(f"{module}.now_s", clock))
         stack.enter_context(
             mock.patch("manager.gateway.files.log.warning", cluster.invariants.is_unprotected)
         )

@@ -144,6 +144,7 @@ class ManagerNode:
         def end() -> None:
             rest.should_exit = True
             thread.join(15)
+            assert not thread.is_alive(), "a REST service that was told to stop goes on"
 
         self.stack.callback(end)
         client = RestClient(f"http://{self.config.host_ip}:{port}")

@@ -96,6 +96,7 @@ def member_that_does_not_lead(node: ManagerNode) -> Iterator[str]:
     finally:
         rest.should_exit = True
         thread.join(15)
+        assert not thread.is_alive(), "a REST service that was told to stop goes on"
 
 
 @pytest.fixture
