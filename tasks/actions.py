@@ -48,6 +48,7 @@ TASKS: Mapping[type[Action], tuple[str, int]] = {
     actions.KeepSlots: ("keep_slots", SHORT_S),
     actions.StartServices: ("start_services", SHORT_S),
     actions.StopServices: ("stop_services", SHORT_S),
+    actions.ResumeWorkflows: ("resume_workflows", SHORT_S),
     actions.Follow: ("follow_leader", LONG_S),  # A base backup takes as long as the database is large.
     actions.HandOver: ("hand_over", SHORT_S),
     actions.EndSwitchover: ("end_switchover", SHORT_S),

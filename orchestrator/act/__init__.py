@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from orchestrator.act import files, leadership, postgres, services
+from orchestrator.act import files, leadership, postgres, services, workflows
 from orchestrator.clients import Clients
 from orchestrator.model import action as actions
 from orchestrator.model.action import Action, Outcome
@@ -33,6 +33,7 @@ PERFORMERS: Mapping[type[Action], Callable[[Clients, Any], Outcome]] = {
     actions.KeepSlots: postgres.keep_slots,
     actions.StartServices: services.start_services,
     actions.StopServices: services.stop_services,
+    actions.ResumeWorkflows: workflows.resume_workflows,
     actions.Follow: postgres.follow,
     actions.HandOver: leadership.hand_over,
     actions.EndSwitchover: leadership.end_switchover,

@@ -26,6 +26,7 @@ from orchestrator.model.action import (
 from orchestrator.model.errors import Diverged, StaleRound, StaleTerm, Unfinished
 from orchestrator.model.lsn import shares_history, was_led
 from orchestrator.model.snapshot import MembershipState, Role
+from orchestrator.model.spec import LEADER_SERVICES
 from orchestrator.record import attempts, election, journal, membership, promises
 
 
@@ -208,6 +209,6 @@ def _rebuild(clients: Clients, upstream: Upstream, *, rewindable: bool) -> str:
 
 def stop_everything(clients: Clients, _: StopEverything) -> Outcome:
     """Take a removed node out of service; what it has stays on its disk."""
-    for name in ("broker", "postgresql"):
+    for name in (*reversed(LEADER_SERVICES), "postgresql"):
         clients.services.stop(name)
     return Done()

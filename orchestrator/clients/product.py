@@ -1,4 +1,4 @@
-"""The product's own database, as far as the cluster has to know it: which units its rows name."""
+"""The product's own database, as far as the cluster has to know it: its files, and its interrupted work."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ from orchestrator.config import NodeConfig
 from orchestrator.model.errors import Unfinished
 
 TIMEOUT_S = 10.0
+TAKE_UP_TIMEOUT_S = 30.0
+"""Thousands of interrupted executions take a second or two; replicas have to confirm them."""
+
 POLL_S = 0.05
 
 
 class Product:
-    """Reads the view ``replicated_files``, on the leader and on a replica alike."""
+    """Reads the view ``replicated_files``, and calls the function ``take_up_executions`` on the leader."""
 
     def __init__(self, config: NodeConfig) -> None:
         self._connection = Connection(
@@ -67,6 +70,20 @@ class Product:
         """
         sql = "SELECT transactionid::text FROM pg_locks WHERE locktype = 'transactionid' AND granted"
         return frozenset(number for (number,) in self._connection.query(sql, timeout_s=TIMEOUT_S))
+
+    def take_up_executions(self, term: int) -> tuple[int, int]:
+        """Free the executions that nobody works on: how many go on, and how many had to fail.
+
+        Raises ``DatabaseUnavailable``.
+        """
+        found = self._connection.query(
+            "SELECT to_regprocedure('take_up_executions(bigint)')", timeout_s=TIMEOUT_S
+        )
+        if found[0][0] is None:
+            return 0, 0  # A database that was not prepared yet has no executions either.
+        sql = "SELECT resumed, failed FROM take_up_executions(%s)"
+        resumed, failed = self._connection.query(sql, term, timeout_s=TAKE_UP_TIMEOUT_S)[0]
+        return int(resumed), int(failed)
 
     def close(self) -> None:
         """Drop the connection."""

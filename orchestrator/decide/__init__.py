@@ -9,14 +9,15 @@ The story of a failover, in rules: the leader dies. The members that lose it ``e
 or Consul frees the lease by itself: LEADERLESS. Each member does ``detach`` and ``report``; when enough
 have reported, the one that is the next master does ``acquire_lease``: it is LEADING, ``promote``,
 ``announce``; the others are FOLLOWING, ``follow``. The leader's ``first_record`` waits for one of them,
-``open_writes`` lets writes in, ``start_leader_services`` starts the rest.
+``open_writes`` lets writes in, ``start_leader_services`` starts the rest, and ``resume_workflows`` takes up
+what the old leader was running.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from orchestrator.decide import files, leadership, postgres, services
+from orchestrator.decide import files, leadership, postgres, services, workflows
 from orchestrator.decide.situation import Situation, situation_of
 from orchestrator.model.action import LEAVING_OFFICE, Action, Plan
 from orchestrator.model.snapshot import Snapshot
@@ -25,7 +26,7 @@ from orchestrator.model.spec import Spec
 Rule = Callable[[Snapshot, Spec], Action | None]
 
 PLAYBOOK: Mapping[Situation, tuple[Rule, ...]] = {
-    Situation.ALONE: (postgres.start_alone, files.sweep_alone),
+    Situation.ALONE: (postgres.start_alone, services.start_services_alone, files.sweep_alone),
     Situation.PAUSED: (),
     Situation.REMOVED: (postgres.stop_everything,),
     Situation.CUT_OFF: (leadership.fence_when_cut_off,),
@@ -46,6 +47,7 @@ PLAYBOOK: Mapping[Situation, tuple[Rule, ...]] = {
         postgres.keep_record,
         postgres.open_writes,
         services.start_leader_services,
+        workflows.resume_workflows,
         leadership.end_switchover,
         files.gather_files,
         files.sweep_files,

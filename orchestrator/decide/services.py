@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from orchestrator.decide.leadership import serves
 from orchestrator.model.action import StartServices, StopServices
-from orchestrator.model.snapshot import Snapshot
+from orchestrator.model.snapshot import MembershipState, Role, Snapshot
 from orchestrator.model.spec import Spec
 
 
@@ -12,6 +12,13 @@ def start_leader_services(snapshot: Snapshot, spec: Spec) -> StartServices | Non
     """The leader serves, so what only a leader runs should run."""
     missing = spec.leader_services - snapshot.running
     return StartServices(missing) if missing and serves(snapshot) else None
+
+
+def start_services_alone(snapshot: Snapshot, spec: Spec) -> StartServices | None:
+    """A manager that belongs to no cluster, and is not joining one, does itself what a leader does."""
+    alone = snapshot.membership is MembershipState.ALONE and snapshot.database.role is Role.PRIMARY
+    missing = spec.leader_services - snapshot.running
+    return StartServices(missing) if missing and alone else None
 
 
 def stop_leader_services(snapshot: Snapshot, spec: Spec) -> StopServices | None:

@@ -21,7 +21,7 @@ from orchestrator.formation.undo import undo
 from orchestrator.formation.waiting import until
 from orchestrator.model.errors import Conflict, Refused, Unfinished
 from orchestrator.model.snapshot import ClusterView, Member
-from orchestrator.model.spec import Options
+from orchestrator.model.spec import LEADER_SERVICES, Options
 from orchestrator.record import journal
 
 __all__ = ["Invitation", "JoinRequest", "check", "invite", "join"]
@@ -96,6 +96,8 @@ def _join(clients: Clients, request: JoinRequest, options: Options, say: Say) ->
     credentials = _credentials(request)
     say(f"{clients.me} joins the cluster of {', '.join(sorted(credentials.members))}.")
     steps.begin(clients, options)
+    for name in reversed(LEADER_SERVICES):
+        clients.services.stop(name)
     _take_identity(clients, credentials)
     say("Consul is started.")
     steps.start_consul(clients, _agent(clients, request, credentials, options))

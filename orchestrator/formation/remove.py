@@ -6,6 +6,7 @@ from orchestrator.clients import Clients
 from orchestrator.formation.undo import leave_consul
 from orchestrator.model.errors import Conflict, NotFound
 from orchestrator.model.snapshot import Member, MembershipState
+from orchestrator.model.spec import LEADER_SERVICES
 from orchestrator.record import journal, membership
 from orchestrator.record.membership import Membership
 
@@ -57,6 +58,6 @@ def stop_being_member(clients: Clients) -> None:
     found = membership.read(path)
     if found.state is not MembershipState.REMOVED:
         membership.write(path, Membership(MembershipState.REMOVED, found.name, found.options))
-    for name in ("broker", "postgresql"):
+    for name in (*reversed(LEADER_SERVICES), "postgresql"):
         clients.services.stop(name)
     leave_consul(clients, forget=False)

@@ -61,7 +61,14 @@ def leave_consul(clients: Clients, *, forget: bool = True) -> None:
 def forget_cluster(config: NodeConfig) -> None:
     """Delete what this node has noted down in a cluster: in another one it would mislead."""
     run, outbox = config.paths.run, config.paths.outbox_file
-    notes = (config.paths.promise_file, run / "session", run / "follow-attempts", run / "files.json", outbox)
+    notes = (
+        config.paths.promise_file,
+        run / "session",
+        run / "follow-attempts",
+        run / "files.json",
+        run / "workflows.json",
+        outbox,
+    )
     for note in (*notes, outbox.with_suffix(".sending")):
         note.unlink(missing_ok=True)
 

@@ -194,6 +194,14 @@ class Follow:
 
 
 @dataclass(frozen=True, slots=True)
+class ResumeWorkflows:
+    """What an earlier leader was running goes on, or fails at once."""
+
+    summary: ClassVar[str] = "Take up the executions that were interrupted: they go on, or fail at once."
+    term: int
+
+
+@dataclass(frozen=True, slots=True)
 class HandOver:
     """The leader's part of a switchover."""
 
@@ -268,6 +276,7 @@ Action = (
     | KeepSlots
     | StartServices
     | StopServices
+    | ResumeWorkflows
     | Follow
     | HandOver
     | EndSwitchover

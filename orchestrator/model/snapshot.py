@@ -221,7 +221,8 @@ class Snapshot:
 
     ``cluster`` is None when no consistent read succeeded: then nothing is known, and unknown means
     not leader. ``session`` is this node's own session. ``valid_until_s`` is the end of the newest
-    confirmed renewal. The ``*_s`` mappings and numbers say for how long something has been so.
+    confirmed renewal. ``resumed_term``: the newest term in which this node has taken up the workflows. The
+    ``*_s`` mappings and numbers say for how long something has been so.
     """
 
     me: str
@@ -239,6 +240,7 @@ class Snapshot:
     services_failing_s: float = 0.0
     database_failing_s: float = 0.0
     files: FilesState = field(default_factory=FilesState)
+    resumed_term: int = 0
 
     @property
     def holds_lease(self) -> bool:

@@ -8,8 +8,8 @@ from typing import Any
 
 from orchestrator.model.errors import BadOption
 
-LEADER_SERVICES = frozenset({"broker"})
-"""Services that run on the leader only. The workflow worker joins this set with the workflow engine."""
+LEADER_SERVICES = ("broker",)
+"""Services that run on the leader only, in the order in which they start; they stop the other way round."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ class Spec:
 
     me: str
     options: Options = Options()
-    leader_services: frozenset[str] = LEADER_SERVICES
+    leader_services: frozenset[str] = frozenset(LEADER_SERVICES)
     alone_after_s: float = 10.0
     drop_after_s: float = 5.0
     switchover_timeout_s: float = 3.0

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from orchestrator.clients import Clients
 from orchestrator.model.snapshot import ClusterView, Database, MembershipState, Role, Snapshot
 from orchestrator.model.spec import Spec
-from orchestrator.observe import files, leadership, postgres, services
+from orchestrator.observe import files, leadership, postgres, services, workflows
 from orchestrator.observe.stopwatch import Stopwatch
 from orchestrator.record import lease_file, promises, session
 from orchestrator.record.lease_file import LeaseState
@@ -61,6 +61,7 @@ class Observer:
                 "database", postgres.is_well(database, view, leads=leads), began_s
             ),
             files=files.state(clients, began_s),
+            resumed_term=workflows.resumed_term(clients),
         )
 
     def _renewed_until_s(self, began_s: float) -> float:

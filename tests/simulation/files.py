@@ -104,6 +104,11 @@ class SimProduct:
             nap(0.05)
         return free
 
+    def take_up_executions(self, term: int) -> tuple[int, int]:
+        nap(self._machine.cluster.pace.between(0.002, 0.01))
+        self._machine.database.need()
+        return 0, 0
+
     def settle(self, timeout_s: float) -> None:
         cluster = self._machine.cluster
         until_s = cluster.schedule.now_s + timeout_s

@@ -38,7 +38,7 @@ def _write(path: MemoryFile, text: str, **_: object) -> None:
 def world(size: int, seed: int | None, *, with_files: bool = False) -> Iterator[SimCluster]:
     """A cluster of ``size`` machines. Without a seed everything goes well and takes always the same time."""
     with ExitStack() as stack:
-        for module in ("promises", "session", "election", "attempts", "lease_file", "files"):
+        for module in ("promises", "session", "election", "attempts", "lease_file", "files", "workflows"):
             stack.enter_context(mock.patch(f"orchestrator.record.{module}.write_atomically", _write))
         stack.enter_context(mock.patch("orchestrator.act.postgres.ThreadPoolExecutor", _AtOnce))
         stack.enter_context(mock.patch("orchestrator.act.postgres.ssh_files.authorise"))

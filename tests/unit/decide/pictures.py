@@ -95,6 +95,7 @@ def leader(*, cluster: Any = None, **changes: Any) -> Snapshot:
             session="s1",
             valid_until_s=1002.5,
             files=FilesState(FILES, compared_s=1.0, checked_s=1.0, swept_s=1.0),
+            resumed_term=TERM,
         ),
         **changes,
     )
