@@ -13,10 +13,11 @@ from orchestrator.model import action as actions
 from orchestrator.record import promises
 from tests.simulation.machine import Machine
 from tests.simulation.mutations.catalogue import Swap, mutation, performing, with_rule
-from tests.simulation.mutations.climates import FIVE_SLOW, KILLS
+from tests.simulation.mutations.climates import FIVE_SLOW
 from tests.simulation.mutations.stories import (
     a_leader_takes_its_time_to_announce_itself,
     a_replica_restarts_and_reads_what_was,
+    a_replica_that_has_promised_reads_what_was,
     the_leader_hangs_but_its_database,
 )
 
@@ -56,7 +57,10 @@ def promise_forgotten_in_a_restart(swap: Swap) -> None:
     _without_freshness(swap)
 
 
-@mutation("a stale read of the lease makes a node stream from the old leader again", seed=19, climate=KILLS)
+@mutation(
+    "a stale read of the lease makes a node stream from the old leader again",
+    story=a_replica_that_has_promised_reads_what_was,
+)
 def stale_read_of_the_lease_acted_on(swap: Swap) -> None:
     with_rule(swap, Situation.FOLLOWING, "follow", _follow_whatever_was_seen)
     swap(act_postgres, "_require_fresh", lambda *_: None)

@@ -172,6 +172,19 @@ def a_replica_restarts_and_reads_what_was(cluster: SimCluster) -> None:
     cluster.schedule.run_for(5.0, cluster.invariants.check)
 
 
+def a_replica_that_has_promised_reads_what_was(cluster: SimCluster) -> None:
+    """n2 promises to leave n1 and reports, n3 is elected, and then n2 sees the cluster as it was before.
+
+    n1 knows nothing of all that: its ticks, worker and guard hang.
+    """
+    n1 = _unreachable_leader(cluster)
+    n2, before = cluster.machines["n2"], cluster.consul.view()
+    n1.freeze("ticker", "worker", "guard")
+    run_until(cluster, lambda: cluster.consul.lease.holder == "n3")
+    n2.sees = before
+    cluster.schedule.run_for(5.0, cluster.invariants.check)
+
+
 def a_leader_takes_its_time_to_announce_itself(cluster: SimCluster) -> None:
     """n1 hangs, but for its database. n3 takes the lease, and hangs before it does anything with it."""
     n1 = _unreachable_leader(cluster)
