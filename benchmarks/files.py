@@ -30,8 +30,8 @@ from demo.cluster import Cluster
 from demo.node import Node
 from orchestrator.act import perform
 from orchestrator.clients.files import sync_file_system
-from orchestrator.model.action import SyncFiles
 from orchestrator.model.errors import ClusterError
+from orchestrator.model.file_actions import SyncFiles
 from orchestrator.record import files
 
 LIMITS = {"first": 1.2, "unchanged": 1.5, "changed": 1.5}

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 
 from orchestrator.act import perform
 from orchestrator.model import action as actions
+from orchestrator.model import file_actions
 from orchestrator.model.action import BESIDE, Action
 from orchestrator.model.errors import ClusterError
 from orchestrator.record import journal
@@ -54,9 +55,9 @@ TASKS: Mapping[type[Action], tuple[str, int]] = {
     actions.EndSwitchover: ("end_switchover", SHORT_S),
     actions.StopEverything: ("stop_everything", SHORT_S),
     # These three bound each of their steps themselves: the worker of their queue knows no limits.
-    actions.SyncFiles: ("sync_files", LONG_S),
-    actions.GatherFiles: ("gather_files", LONG_S),
-    actions.SweepFiles: ("sweep_files", LONG_S),
+    file_actions.SyncFiles: ("sync_files", LONG_S),
+    file_actions.GatherFiles: ("gather_files", LONG_S),
+    file_actions.SweepFiles: ("sweep_files", LONG_S),
 }
 
 

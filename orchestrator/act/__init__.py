@@ -12,6 +12,7 @@ from typing import Any
 from orchestrator.act import files, leadership, postgres, services, workflows
 from orchestrator.clients import Clients
 from orchestrator.model import action as actions
+from orchestrator.model import file_actions
 from orchestrator.model.action import Action, Outcome
 
 PERFORMERS: Mapping[type[Action], Callable[[Clients, Any], Outcome]] = {
@@ -38,9 +39,9 @@ PERFORMERS: Mapping[type[Action], Callable[[Clients, Any], Outcome]] = {
     actions.HandOver: leadership.hand_over,
     actions.EndSwitchover: leadership.end_switchover,
     actions.StopEverything: postgres.stop_everything,
-    actions.SyncFiles: files.sync_files,
-    actions.GatherFiles: files.gather_files,
-    actions.SweepFiles: files.sweep_files,
+    file_actions.SyncFiles: files.sync_files,
+    file_actions.GatherFiles: files.gather_files,
+    file_actions.SweepFiles: files.sweep_files,
 }
 
 

@@ -11,8 +11,9 @@ import logging
 from orchestrator.act.lease import require_lease
 from orchestrator.clients import Clients
 from orchestrator.clients.clock import now_s
-from orchestrator.model.action import AlreadyDone, Done, GatherFiles, Outcome, SweepFiles, SyncFiles
+from orchestrator.model.action import AlreadyDone, Done, Outcome
 from orchestrator.model.errors import PeerUnavailable, StaleTerm, Unfinished
+from orchestrator.model.file_actions import GatherFiles, SweepFiles, SyncFiles
 from orchestrator.model.files import FilesRecord, FilesReport
 from orchestrator.model.snapshot import ClusterView, Member, MembershipState
 from orchestrator.record import files, journal, membership

@@ -9,7 +9,7 @@ import math
 
 from orchestrator.decide.leadership import announced, serves
 from orchestrator.decide.situation import view_of
-from orchestrator.model.action import GatherFiles, SweepFiles, SyncFiles
+from orchestrator.model.file_actions import GatherFiles, SweepFiles, SyncFiles
 from orchestrator.model.files import FilesRecord
 from orchestrator.model.snapshot import MembershipState, Role, Snapshot
 from orchestrator.model.spec import Spec

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
+from orchestrator.model.file_actions import GatherFiles, SweepFiles, SyncFiles
 from orchestrator.model.lsn import Fork, Terms
 from orchestrator.model.snapshot import SyncRecord, SyncSetting
 
@@ -228,33 +229,6 @@ class StopEverything:
     summary: ClassVar[str] = (
         "Stop the database and the leader's services: this node was removed from the cluster."
     )
-
-
-@dataclass(frozen=True, slots=True)
-class SyncFiles:
-    """Mirror the files of ``leader``. ``compare``: also those that both have, ``by_content`` perhaps."""
-
-    summary: ClassVar[str] = "Mirror the leader's files."
-    term: int
-    leader: str
-    compare: bool = False
-    by_content: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class GatherFiles:
-    """A new leader may lack files of its rows that another member has."""
-
-    summary: ClassVar[str] = "Fetch files that rows name from whoever has them, then declare them complete."
-    term: int
-
-
-@dataclass(frozen=True, slots=True)
-class SweepFiles:
-    """Tidy up after uploads that were killed. ``term``: None on a manager that belongs to no cluster."""
-
-    summary: ClassVar[str] = "Remove files that no row names and no upload is about to."
-    term: int | None
 
 
 Action = (

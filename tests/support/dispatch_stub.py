@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 from orchestrator.clients.mirror import Mirror
-from orchestrator.model.action import KeepSlots, Plan, SweepFiles, SyncFiles
+from orchestrator.model.action import KeepSlots, Plan
+from orchestrator.model.file_actions import SweepFiles, SyncFiles
 from tasks import progress
 from tasks.app import app, config
 from tasks.tick import dispatch

@@ -9,8 +9,9 @@ from dataclasses import replace
 
 import pytest
 
-from orchestrator.model.action import AlreadyDone, GatherFiles, SweepFiles, SyncFiles
+from orchestrator.model.action import AlreadyDone
 from orchestrator.model.errors import LeaseLost, StaleTerm, Unfinished
+from orchestrator.model.file_actions import GatherFiles, SweepFiles, SyncFiles
 from orchestrator.model.files import FilesReport
 from tests.integration.files.conftest import contents
 from tests.integration.files.conftest import unit as any_unit

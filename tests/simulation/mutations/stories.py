@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from orchestrator.model.action import Follow, SetStandbys, SweepFiles
+from orchestrator.model.action import Follow, SetStandbys
+from orchestrator.model.file_actions import SweepFiles
 from tests.simulation.liveness import what_is_missing
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import pytest
 
 from orchestrator.decide import decide
 from orchestrator.decide.files import gather_files, sweep_alone, sweep_files, sync_files
-from orchestrator.model.action import GatherFiles, SweepFiles, SyncFiles
+from orchestrator.model.file_actions import GatherFiles, SweepFiles, SyncFiles
 from orchestrator.model.files import FilesRecord, FilesState
 from orchestrator.model.snapshot import MembershipState
 from tests.unit.decide.pictures import FILES, SPEC, TERM, leader, primary, replica
