@@ -11,6 +11,7 @@
     ├── MissingInput                  400 missing_required_deployment_input_error
     ├── UnknownInput                  400 unknown_deployment_input_error
     ├── ExistingRunningExecution      400 existing_running_execution_error
+    ├── IllegalExecutionParameters    400 illegal_execution_parameters_error
     ├── SnapshotAction                400 snapshot_action_error
     ├── DependentExists               400 dependent_exists_error
     ├── Unauthorized                  401 unauthorized_error
@@ -86,6 +87,13 @@ class ExistingRunningExecution(RestError):
 
     status = HTTPStatus.BAD_REQUEST
     error_code = "existing_running_execution_error"
+
+
+class IllegalExecutionParameters(RestError):
+    """A workflow was not given what it needs, or was given what it does not know."""
+
+    status = HTTPStatus.BAD_REQUEST
+    error_code = "illegal_execution_parameters_error"
 
 
 class SnapshotAction(RestError):
