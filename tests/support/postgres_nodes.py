@@ -12,14 +12,16 @@ from typing import Any
 
 import psycopg2
 
+from demo.shared_memory import IN_FILES
 from orchestrator.clients.postgres import Postgres, Upstream
 from orchestrator.config import NodeConfig, Paths, Ports, PostgresSettings
+from tests.support.addresses import network
 from tests.support.certificates import Authority
 from tests.support.direct_services import DirectServices
 from tests.support.waiting import eventually
 
 OS_USER = "postgres"
-NETWORK = "127.90.3"
+NETWORK = network(90)
 NAMES = ("n1", "n2", "n3")
 
 
@@ -96,7 +98,9 @@ class Team:
             paths=Paths(etc=home / "etc", state=home / "state", run=home / "run", log=home / "log"),
             ports=Ports(postgres=self._port),
             # Tests replace databases often; none of them is about the loss of power.
-            postgres=PostgresSettings(os_user=OS_USER, settings={"fsync": False}, stop_timeout_s=5),
+            postgres=PostgresSettings(
+                os_user=OS_USER, settings={"fsync": False, **IN_FILES}, stop_timeout_s=5
+            ),
         )
 
     def leader(self, name: str = "n1") -> PostgresNode:

@@ -19,12 +19,14 @@ from typing import Any
 
 import requests
 
+from demo.shared_memory import IN_FILES
 from manager.gateway import Gateway, settings_of
 from manager.migrate import migrate
 from manager.server import server
 from orchestrator.clients.postgres import Postgres
 from orchestrator.config import NodeConfig, Paths, Ports, PostgresSettings, RestSettings
 from orchestrator.formation import pki
+from tests.support.addresses import new_address
 from tests.support.direct_services import DirectServices
 from tests.support.waiting import eventually
 
@@ -101,7 +103,7 @@ class ManagerNode:
             ports=Ports(postgres=postgres, rest=rest),
             postgres=PostgresSettings(
                 os_user="postgres" if os.geteuid() == 0 else None,
-                settings={"fsync": False},
+                settings={"fsync": False, **IN_FILES},
                 stop_timeout_s=5,
             ),
             rest=RestSettings(protocol=protocol, election_hold_s=0.5),
@@ -133,34 +135,36 @@ class ManagerNode:
         eventually(lambda: _answers(self.client()), 30, "the REST service answers")
         return process
 
-    def start_in_thread(self, gateway: Gateway, **changes: Any) -> RestClient:
-        """The service within the test, with a gateway of the test's own; it ends with the stack."""
+    @contextmanager
+    def serving(self, gateway: Gateway, **changes: Any) -> Iterator[RestClient]:
+        """The service within the test, with a gateway of the test's own."""
         (port,) = free_ports(self.config.host_ip, 1)
         settings = replace(settings_of(self.config), port=port, certificate=None, key=None, **changes)
         rest = server(settings, gateway)
         thread = threading.Thread(target=rest.run, daemon=True)
         thread.start()
-
-        def end() -> None:
+        try:
+            eventually(lambda: rest.started, 10, "the REST service has started")
+            yield RestClient(f"http://{self.config.host_ip}:{port}")
+        finally:
             rest.should_exit = True
             thread.join(15)
             assert not thread.is_alive(), "a REST service that was told to stop goes on"
 
-        self.stack.callback(end)
-        client = RestClient(f"http://{self.config.host_ip}:{port}")
-        eventually(lambda: rest.started, 10, "the REST service has started")
-        return client
+    def start_in_thread(self, gateway: Gateway, **changes: Any) -> RestClient:
+        """The same for as long as the node is there."""
+        return self.stack.enter_context(self.serving(gateway, **changes))
 
 
 @contextmanager
-def manager_node(host_ip: str, **more: Any) -> Iterator[ManagerNode]:
-    """A prepared node; when it is over, nothing of it is left."""
+def manager_node(**more: Any) -> Iterator[ManagerNode]:
+    """A prepared node at an address of its own; when it is over, nothing of it is left."""
     # Not pytest's folder: the database's OS user must reach its files, and sockets need short paths.
     folder = Path(tempfile.mkdtemp(prefix="rest"))
     folder.chmod(0o755)
     try:
         with ExitStack() as stack:
-            node = ManagerNode(folder, host_ip, stack, **more)
+            node = ManagerNode(folder, new_address(), stack, **more)
             node.prepare()
             yield node
     finally:

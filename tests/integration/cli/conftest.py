@@ -19,10 +19,10 @@ from cli.cfy import main
 from manager.gate import Verdict
 from manager.gateway import Gateway, settings_of
 from manager.server import server
+from tests.support.addresses import new_address
 from tests.support.rest import ADMIN, ManagerNode, manager_node
 from tests.support.waiting import eventually
 
-REPLICA = "127.93.2.2"
 NUMBERS = count(1)
 BLUEPRINT = """
 tosca_definitions_version: cloudify_dsl_1_3
@@ -65,7 +65,7 @@ class Cfy:
 
 @pytest.fixture(scope="session")
 def node() -> Iterator[ManagerNode]:
-    with manager_node("127.93.2.1", protocol="http") as node:
+    with manager_node(protocol="http") as node:
         node.start_process()
         yield node
 
@@ -87,12 +87,13 @@ def member_that_does_not_lead(node: ManagerNode) -> Iterator[str]:
     """The REST service of another member, at another address and the same port; it gives the address."""
     gateway = Gateway(node.config)
     gateway.verdict = lambda: Verdict.NOT_LEADING
-    rest = server(replace(settings_of(node.config), host=REPLICA, certificate=None, key=None), gateway)
+    address = new_address()
+    rest = server(replace(settings_of(node.config), host=address, certificate=None, key=None), gateway)
     thread = threading.Thread(target=rest.run, daemon=True)
     thread.start()
     try:
         eventually(lambda: rest.started, 10, "the REST service has started")
-        yield REPLICA
+        yield address
     finally:
         rest.should_exit = True
         thread.join(15)

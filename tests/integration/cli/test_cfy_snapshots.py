@@ -14,7 +14,7 @@ pytestmark = pytest.mark.integration
 @pytest.fixture(scope="module")
 def node() -> Iterator[ManagerNode]:
     """A restore replaces all that a manager has."""
-    with manager_node("127.93.2.3", protocol="http") as node:
+    with manager_node(protocol="http") as node:
         node.start_process()
         yield node
 

@@ -1,15 +1,14 @@
 from __future__ import annotations
 
-import os
 from contextlib import ExitStack
 
 import pytest
 
+from tests.support.addresses import network
 from tests.support.consul import ConsulServers, Guard
 from tests.support.waiting import eventually
 
-# Each run has addresses of its own, so that two runs on one machine do not meet.
-NETWORK = f"127.91.{os.getpid() % 250}"
+NETWORK = network(91)
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from pathlib import Path
 
@@ -10,10 +9,10 @@ import pytest
 
 from orchestrator.clients import ssh_files
 from orchestrator.clients.mirror import Mirror
+from tests.support.addresses import network
 from tests.support.sshd import SshNode, node_config
 
-# Each run has addresses of its own, so that two runs on one machine do not meet.
-NETWORK = f"127.94.{os.getpid() % 250}"
+NETWORK = network(94)
 
 
 class FileNode(SshNode):

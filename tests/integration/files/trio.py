@@ -59,7 +59,7 @@ def world() -> Iterator[World]:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="files")))
         servers = stack.enter_context(ConsulServers(folder / "consul", [f"{NETWORK}.9"]))
         stack.callback(Guard(servers[0].config).close)
-        yield World(servers, stack.enter_context(manager_node(f"{NETWORK}.8")))
+        yield World(servers, stack.enter_context(manager_node()))
 
 
 class Trio:

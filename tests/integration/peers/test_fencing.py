@@ -14,6 +14,7 @@ from orchestrator.clients import ssh_files
 from orchestrator.clients.peers import Peers
 from orchestrator.record import lease_file
 from orchestrator.record.lease_file import LeaseState
+from tests.support.addresses import network
 from tests.support.sshd import SshNode, node_config
 from tests.support.waiting import eventually
 
@@ -23,7 +24,7 @@ TIMEOUT_S = 10.0
 
 @pytest.fixture
 def old(tmp_path):
-    config = node_config(tmp_path / "old", "127.92.0.1")
+    config = node_config(tmp_path / "old", f"{network(92)}.1")
     with SshNode("old", config) as node:
         yield node
 
@@ -31,7 +32,7 @@ def old(tmp_path):
 @pytest.fixture
 def new(tmp_path, old):
     # All members share one port. The connect timeout is patient, for the sake of busy machines.
-    config = node_config(tmp_path / "new", "127.92.0.2", fence_connect_timeout_s=5.0)
+    config = node_config(tmp_path / "new", f"{network(92)}.2", fence_connect_timeout_s=5.0)
     config = config.model_copy(update={"ports": old.config.ports})
     with SshNode("new", config) as node:
         ssh_files.authorise(old.config, [node.member])

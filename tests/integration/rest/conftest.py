@@ -19,7 +19,7 @@ NUMBERS = count(1)
 
 @pytest.fixture(scope="session")
 def node() -> Iterator[ManagerNode]:
-    with manager_node("127.93.1.1") as node:
+    with manager_node() as node:
         node.process = node.start_process()
         yield node
 

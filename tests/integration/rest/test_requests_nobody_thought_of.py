@@ -22,7 +22,7 @@ SOMEBODY = ("somebody", "somebody's password")
 @pytest.fixture(scope="module")
 def there() -> Iterator[RestClient]:
     """A manager with something of each kind."""
-    with manager_node("127.93.1.9", protocol="http") as node:
+    with manager_node(protocol="http") as node:
         node.start_process()
         yield node.client()
 

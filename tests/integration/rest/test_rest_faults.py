@@ -58,7 +58,7 @@ class Database:
 @pytest.fixture(scope="module")
 def node() -> Iterator[ManagerNode]:
     """A node of its own: these tests take its database down."""
-    with manager_node("127.93.1.2") as node:
+    with manager_node() as node:
         yield node
 
 

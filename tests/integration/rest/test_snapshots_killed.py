@@ -28,7 +28,7 @@ OPTIONS = {
 @pytest.fixture(scope="module")
 def node() -> Iterator[ManagerNode]:
     """A manager with a blueprint; its snapshot ``taken`` has another one."""
-    with manager_node("127.93.12.1") as node:
+    with manager_node() as node:
         node.process = node.start_process()
         rest = node.client()
         uploads.upload(rest, "theirs")

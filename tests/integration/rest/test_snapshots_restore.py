@@ -20,7 +20,6 @@ from tests.support.uploads import error_of, files_of
 
 pytestmark = pytest.mark.integration
 
-SOURCE, TARGET = "127.93.11.1", "127.93.11.2"
 NEW_PASSWORD = "what the admin said later"
 IDENTITY = ("roles", "tenants", "users", "users_tenants", "tokens", "provider_context")
 
@@ -53,7 +52,7 @@ def rewritten(content: bytes, change) -> bytes:
 
 @pytest.fixture(scope="module")
 def source() -> Iterator[Source]:
-    with manager_node(SOURCE) as node:
+    with manager_node() as node:
         node.process = node.start_process()
         rest = node.client()
         rest.post("/tenants/shops")
@@ -71,7 +70,7 @@ def source() -> Iterator[Source]:
 @pytest.fixture
 def target() -> Iterator[ManagerNode]:
     """A new manager."""
-    with manager_node(TARGET) as node:
+    with manager_node() as node:
         node.process = node.start_process()
         yield node
 

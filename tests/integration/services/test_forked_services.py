@@ -13,6 +13,7 @@ import pytest
 from orchestrator.clients import processes, supervisor_config, supervisord
 from orchestrator.clients.programs import Program
 from orchestrator.clients.services import SupervisorServices
+from tests.support.addresses import network
 from tests.support.sshd import node_config
 from tests.support.waiting import eventually
 
@@ -32,7 +33,7 @@ def node(monkeypatch):
     monkeypatch.setattr(supervisor_config, "programs", stubs)
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[3]))
     with tempfile.TemporaryDirectory(prefix="cfy-") as folder:
-        config = node_config(Path(folder), "127.92.0.4")
+        config = node_config(Path(folder), f"{network(92)}.4")
         config_file = config.paths.etc / "manager.toml"
         config.paths.etc.mkdir(parents=True, exist_ok=True)
         config_file.touch()

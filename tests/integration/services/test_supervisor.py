@@ -16,6 +16,7 @@ from orchestrator.clients.programs import Program, programs
 from orchestrator.clients.services import SupervisorServices
 from orchestrator.config import CONFIG_VARIABLE
 from orchestrator.model.errors import NotFound, ServicesUnavailable
+from tests.support.addresses import network
 from tests.support.sshd import node_config
 from tests.support.waiting import eventually
 
@@ -33,7 +34,7 @@ def node(monkeypatch):
 
     monkeypatch.setattr(supervisor_config, "programs", few)
     with tempfile.TemporaryDirectory(prefix="cfy-") as folder:
-        config = node_config(Path(folder), "127.92.0.3")
+        config = node_config(Path(folder), f"{network(92)}.3")
         config_file = config.paths.etc / "manager.toml"
         ssh_files.prepare(config)
         config_file.touch()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import ssl
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -12,8 +11,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-NETWORK: Final = f"127.94.{os.getpid() % 250}"
-"""Tests of two processes at once do not meet."""
+from tests.support.addresses import network
+
+NETWORK: Final = network(96)
 
 DROP: Final = (0, None)
 """An answer: the request is read, and the connection closed."""
