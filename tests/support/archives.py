@@ -49,9 +49,9 @@ def tar(files: Mapping[str, bytes] = FILES) -> bytes:
     return tar_of(entry(name, content) for name, content in files.items())
 
 
-def tar_gz(files: Mapping[str, bytes] = FILES) -> bytes:
+def tar_gz(files: Mapping[str, bytes] = FILES, level: int = 9) -> bytes:
     """The same, compressed, and always the same bytes."""
-    return gzip.compress(tar(files), mtime=0)
+    return gzip.compress(tar(files), level, mtime=0)
 
 
 def tar_bz2(files: Mapping[str, bytes] = FILES) -> bytes:

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import fcntl
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
+import psycopg2
 import requests
 
 from tests.support.archives import blueprint
@@ -38,6 +45,52 @@ def files_of(node: ManagerNode) -> list[str]:
         for path in (state / folder).rglob("*")
         if not path.is_dir()
     ]
+
+
+def units(node: ManagerNode) -> list[Path]:
+    """The folders of all the blueprints' files."""
+    return list(node.config.paths.files.glob("blueprints/*/*/*"))
+
+
+def is_locked(lock: Path) -> bool:
+    """Whether somebody works on the unit that has this lock."""
+    with lock.open() as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def rows(node: ManagerNode, *statements: str) -> list[Any]:
+    """What the last of some statements finds in the manager's database."""
+    paths, port = node.config.paths, node.config.ports.postgres
+    with closing(
+        psycopg2.connect(host=str(paths.run), port=port, user="postgres", dbname="cloudify")
+    ) as connection:
+        connection.autocommit = True
+        cursor = connection.cursor()
+        for statement in statements:
+            cursor.execute(statement)
+        return cursor.fetchall() if cursor.description else []
+
+
+def address_of(rest: RestClient) -> tuple[str, int]:
+    """Where to connect to, for whoever speaks HTTP by hand."""
+    parts = urlsplit(rest.base)
+    assert parts.hostname
+    assert parts.port
+    return parts.hostname, parts.port
+
+
+def head_of(rest: RestClient, name: str, length: str) -> bytes:
+    """How the request of an upload begins; ``length`` is the header that tells how long its body is."""
+    assert rest.user is not None
+    authorization = base64.b64encode(":".join(rest.user).encode()).decode()
+    return (
+        f"PUT /api/v3.1/blueprints/{name} HTTP/1.1\r\nHost: x\r\nTenant: {rest.tenant}\r\n"
+        f"Authorization: Basic {authorization}\r\n{length}\r\n\r\n"
+    ).encode()
 
 
 def remove_all(rest: RestClient) -> None:
