@@ -5,6 +5,7 @@
 
 python := .venv/bin/python
 ARGS ?=
+JOBS ?= 2
 STEPS ?= 1000000
 SEED ?= 1
 
@@ -21,8 +22,8 @@ demo: setup ## three managers, a failover, and the cluster left to play with (AR
 demo-stop: ## take the demo down
 	@[ ! -x $(python) ] || $(python) -m demo down
 
-test: setup ## all the tests: unit, simulation, integration, cluster
-	@.venv/bin/pytest tests -m "not slow" $(ARGS)
+test: setup ## all the tests: unit, simulation, integration, cluster (JOBS=2: in how many processes)
+	@.venv/bin/pytest tests -m "not slow" --numprocesses $(JOBS) $(ARGS)
 
 test-slow: setup ## random faults on real nodes, for minutes (ROUNDS=50 SEEDS="1 2 3")
 	@.venv/bin/pytest tests -m slow $(ARGS)
