@@ -1,6 +1,10 @@
-"""How the tests are shared out when several processes run them (``make test``)."""
+"""What all tests have in common: how several processes share them out (``make test``), and short paths."""
 
 from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling
@@ -21,3 +25,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> ByServers
     """The clusters take longest: they begin, and what is short fills the gap at the end."""
     config.option.loadscopereorder = False
     return ByServers(config, log)
+
+
+@pytest.fixture
+def short_path() -> Iterator[Path]:
+    """A folder like ``tmp_path`` for whoever has sockets in it: their paths have at most 107 characters."""
+    with tempfile.TemporaryDirectory(prefix="test-") as folder:
+        yield Path(folder)

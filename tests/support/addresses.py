@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import socket
 from functools import cache
-from itertools import count
+from itertools import cycle
 
 CLAIM_PORT = 61995
-HOSTS = count(1)
+HOSTS = cycle(range(1, 255))
 
 
 @cache
@@ -31,5 +31,5 @@ def network(kind: int) -> str:
 
 
 def new_address() -> str:
-    """An address that no other test of this process has had either."""
+    """An address that no other server of this process has."""
     return f"{network(93)}.{next(HOSTS)}"

@@ -56,15 +56,15 @@ def contents(folder: Path) -> dict[str, tuple[int, str]]:
 
 
 @pytest.fixture
-def old(tmp_path):
-    with FileNode("old", node_config(tmp_path / "old", f"{NETWORK}.1")) as node:
+def old(short_path):
+    with FileNode("old", node_config(short_path / "old", f"{NETWORK}.1")) as node:
         node.start_daemon()
         yield node
 
 
 @pytest.fixture
-def new(tmp_path, old):
-    config = node_config(tmp_path / "new", f"{NETWORK}.2").model_copy(update={"ports": old.config.ports})
+def new(short_path, old):
+    config = node_config(short_path / "new", f"{NETWORK}.2").model_copy(update={"ports": old.config.ports})
     with FileNode("new", config) as node:
         ssh_files.authorise(old.config, [node.member])
         yield node

@@ -27,9 +27,9 @@ def surroundings():
 
 
 @pytest.fixture
-def trio(surroundings, tmp_path):
+def trio(surroundings, short_path):
     with ExitStack() as stack:
-        yield Trio(surroundings, tmp_path, stack)
+        yield Trio(surroundings, short_path, stack)
 
 
 def unit(number):

@@ -32,9 +32,9 @@ def surroundings():
 
 
 @pytest.fixture
-def trio(surroundings, tmp_path):
+def trio(surroundings, short_path):
     with ExitStack() as stack:
-        trio = Trio(surroundings, tmp_path, stack)
+        trio = Trio(surroundings, short_path, stack)
         for name in ("n2", "n3"):
             set_health(trio, name, "passing")
             report(trio, name, 0)

@@ -23,16 +23,16 @@ TIMEOUT_S = 10.0
 
 
 @pytest.fixture
-def old(tmp_path):
-    config = node_config(tmp_path / "old", f"{network(92)}.1")
+def old(short_path):
+    config = node_config(short_path / "old", f"{network(92)}.1")
     with SshNode("old", config) as node:
         yield node
 
 
 @pytest.fixture
-def new(tmp_path, old):
+def new(short_path, old):
     # All members share one port. The connect timeout is patient, for the sake of busy machines.
-    config = node_config(tmp_path / "new", f"{network(92)}.2", fence_connect_timeout_s=5.0)
+    config = node_config(short_path / "new", f"{network(92)}.2", fence_connect_timeout_s=5.0)
     config = config.model_copy(update={"ports": old.config.ports})
     with SshNode("new", config) as node:
         ssh_files.authorise(old.config, [node.member])
