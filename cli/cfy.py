@@ -32,6 +32,7 @@ COMMANDS = {
     "nodes": ("cli.commands.nodes:group", "Nodes: what deployments consist of."),
     "profiles": ("cli.commands.profiles:group", "Which cluster is spoken to, and as whom."),
     "snapshots": ("cli.commands.snapshots:group", "Snapshots: all that the manager holds, in one file."),
+    "ssl": ("cli.commands.ssl:group", "Whether the manager is spoken to with encryption (SSL)."),
     "status": ("cli.commands.status:command", "Show whether the active manager works, service by service."),
     "tenants": ("cli.commands.tenants:group", "The tenants of the manager, and who works in them."),
     "tokens": ("cli.commands.tokens:group", "Tokens, which stand for a user name and a password."),

@@ -31,6 +31,7 @@ from manager.routes.node_instances import node_instances
 from manager.routes.nodes import nodes
 from manager.routes.snapshot_upload import snapshot_upload
 from manager.routes.snapshots import snapshots
+from manager.routes.ssl_state import ssl_state
 from manager.routes.status import status, unversioned
 from manager.routes.tenants import tenants
 from manager.routes.tokens import tokens
@@ -43,7 +44,7 @@ from manager.storage import READERS, Storage, engine_for
 THREADS = WRITERS + READERS
 """One for each connection to the database: a thread without one would only wait."""
 
-ALWAYS_OPEN = (unversioned, status, maintenance, cluster, snapshots, snapshot_upload)
+ALWAYS_OPEN = (unversioned, status, ssl_state, maintenance, cluster, snapshots, snapshot_upload)
 CLOSED_IN_MAINTENANCE = (
     *(tokens, users, tenants, blueprint_upload, blueprints, deployment_creation, deployments),
     *(nodes, node_instances, executions, events, agents),
@@ -82,6 +83,7 @@ def create(settings: Settings, gateway: Gateway) -> FastAPI:
     app.state.upload_places = Places()
     app.state.office = office
     app.state.folders = settings.folders
+    app.state.secure = settings.certificate is not None
     app.state.patience = Patience(settings.commit_limit_s)
     refusals.install(app, gateway.verdict, settings.election_hold_s)
     for router in ALWAYS_OPEN:
