@@ -93,6 +93,21 @@ def evaluate(definitions: Json, *, inputs: Json, nodes: list[Json], node_instanc
     return values
 
 
+def modify(
+    *, nodes: list[Json], node_instances: list[Json], scaling_groups: Json, modified_nodes: Json
+) -> Json:
+    """How a deployment changes when it is scaled.
+
+    ``nodes`` with ``relationships`` and numbers of instances, ``node_instances`` as in ``DeploymentPlan``.
+    ``modified_nodes``: by node or group, ``{"instances": N, "removed_ids_include_hint": [],
+    "removed_ids_exclude_hint": []}``. The answer has ``added_and_related`` and ``removed_and_related``, lists
+    of instances; those with ``modification`` are the added and removed ones. Raises ``BadParameters`` and
+    ``Unavailable``.
+    """
+    request = {"nodes": nodes, "node_instances": node_instances, "scaling_groups": scaling_groups}
+    return _ask({"do": "modify", **request, "modified_nodes": modified_nodes})
+
+
 def _ask(request: Json) -> Json:
     text = json.dumps(request).encode()
     with _places:

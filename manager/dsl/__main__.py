@@ -1,14 +1,16 @@
 """The parser's process: one request as JSON on standard input, one answer on standard output.
 
 ``{"do": "parse", "folder", "main_file"}`` is answered with the plan, ``{"do": "prepare", "plan", "inputs"}``
-with the parts of ``DeploymentPlan``, and ``{"do": "evaluate", "definitions", "inputs", "nodes",
-"node_instances"}`` with ``{"values"}``. What goes wrong is answered ``{"error": <class in manager.errors>,
-"message"}``. What a blueprint may use of this machine is bounded here, once, before anything
-of it is read; which files and addresses it may import is bounded in ``imports``.
+with the parts of ``DeploymentPlan``, ``{"do": "evaluate", "definitions", "inputs", "nodes",
+"node_instances"}`` with ``{"values"}``, and ``{"do": "modify", "nodes", "node_instances", "scaling_groups",
+"modified_nodes"}`` with what ``dsl_parser.tasks.modify_deployment`` says. What goes wrong is answered
+``{"error": <class in manager.errors>, "message"}``. What a blueprint may use of this machine is bounded here,
+once, before anything of it is read; which files and addresses it may import is bounded in ``imports``.
 """
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import json
 import resource
@@ -66,9 +68,24 @@ def prepare(request: Json) -> Json:
     return {name: plan[name] for name in names}
 
 
+def modify(request: Json) -> Json:
+    """What is added to a deployment and removed from it when the numbers of instances change."""
+    modification: Json = tasks.modify_deployment(
+        nodes=request["nodes"],
+        previous_nodes=copy.deepcopy(request["nodes"]),
+        previous_node_instances=request["node_instances"],
+        modified_nodes=request["modified_nodes"],
+        scaling_groups=request["scaling_groups"],
+    )
+    added = [row for row in modification["added_and_related"] if row.get("modification") == "added"]
+    _check_instances(len(request["node_instances"]) + len(added))
+    return modification
+
+
 REQUESTS: Mapping[str, Callable[[Json], Json]] = {
     "parse": parse,
     "prepare": prepare,
+    "modify": modify,
     "evaluate": lambda request: {"values": evaluate(request)},
 }
 

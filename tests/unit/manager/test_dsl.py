@@ -33,7 +33,8 @@ def folder(tmp_path: Path):
 def test_a_plan_has_what_clients_look_at(folder):
     plan = dsl.parse(folder(blueprint_yaml=BLUEPRINT), "blueprint.yaml")
     assert {"metadata", "inputs", "nodes", "workflows", "description"} <= set(plan)
-    assert set(plan["workflows"]) == {"install", "uninstall", "execute_operation", "scale", "heal"}
+    usual = {"install", "uninstall", "execute_operation", "scale", "heal", "start", "stop", "restart"}
+    assert set(plan["workflows"]) == usual
     assert plan["description"] == "two hosts with a web server each"
 
 
