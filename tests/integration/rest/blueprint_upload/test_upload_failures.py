@@ -11,7 +11,7 @@ import requests
 
 from manager.errors import StorageFull, Unavailable
 from manager.files import receiving
-from manager.routes import blueprint_upload
+from manager.routes import uploading
 from tests.support.archives import blueprint
 from tests.support.rest import RestClient
 from tests.support.uploads import address_of, files_of, head_of, is_locked, rows, units, upload
@@ -67,7 +67,7 @@ def test_an_upload_that_may_not_write_takes_its_files_back(node, rest, name, mon
         raise Unavailable("Writes wait for a replica to confirm them; try again later.")
         yield
 
-    monkeypatch.setattr(blueprint_upload, "write_slot", none_left)
+    monkeypatch.setattr(uploading, "write_slot", none_left)
     assert upload(rest, name).status_code == 503
     assert units(node) == []
 
