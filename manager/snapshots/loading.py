@@ -33,6 +33,9 @@ SAME_TENANT = f"""(SELECT n.id FROM {BESIDE}.tenants n JOIN {PRESENT}.tenants o 
 SAME_USER = f"""(SELECT n.id FROM {BESIDE}.users n
     JOIN {PRESENT}.users o ON lower(o.username) = lower(n.username) WHERE o.id = present.creator_id)"""
 SAME_EXECUTION = f"(SELECT n.pk FROM {BESIDE}.executions n WHERE n.id = present.execution_id)"
+FUNCTIONS = f"""SELECT quote_ident(proname) || '(' || pg_get_function_identity_arguments(oid) || ')'
+    FROM pg_proc WHERE pronamespace = CAST('{BESIDE}' AS regnamespace)"""
+"""Those of the version that was loaded, as a statement names them."""
 
 
 def load(session: Session, reader: Reader) -> None:
@@ -169,6 +172,9 @@ class Swap:
             session.execute(text(f"DROP {kinds[kind]} IF EXISTS {PRESENT}.{_quoted(name)} CASCADE"))
         for name, kind in loaded:
             session.execute(text(f"ALTER {kinds[kind]} {BESIDE}.{_quoted(name)} SET SCHEMA {PRESENT}"))
+        for function in list(session.scalars(text(FUNCTIONS))):
+            session.execute(text(f"DROP FUNCTION IF EXISTS {PRESENT}.{function}"))
+            session.execute(text(f"ALTER FUNCTION {BESIDE}.{function} SET SCHEMA {PRESENT}"))
         session.execute(text(f"DROP SCHEMA {BESIDE}"))
         session.execute(text("SET LOCAL search_path TO DEFAULT"))
 

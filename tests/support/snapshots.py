@@ -5,12 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from manager.gateway import settings_of
+from manager.migrate import MIGRATIONS
 from manager.storage import Storage, engine_for
 from tests.support.rest import ManagerNode, RestClient
 from tests.support.waiting import eventually
 
 ENDED = {"terminated", "failed", "cancelled"}
 SOON_S = 60
+
+REVISION = max(file.stem.partition("_")[0] for file in (MIGRATIONS / "versions").glob("[0-9]*.py"))
+"""Of the database, as this version of the product has it."""
 
 
 def ended(rest: RestClient | tuple[RestClient, ...], execution: dict[str, Any]) -> dict[str, Any]:

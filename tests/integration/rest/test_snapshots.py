@@ -14,7 +14,7 @@ from manager.patience import WriteSlot
 from tests.support import uploads
 from tests.support.archives import blueprint
 from tests.support.rest import ManagerNode
-from tests.support.snapshots import archive, create, ended, messages, storage_of, upload
+from tests.support.snapshots import REVISION, archive, create, ended, messages, storage_of, upload
 from tests.support.uploads import error_of, files_of
 from tests.support.waiting import eventually
 
@@ -68,7 +68,7 @@ def test_the_life_of_a_snapshot(rest, node, name):
         assert snapshot.testzip() is None
         [unit] = [member for member in snapshot.namelist() if member.startswith("units/")]
         assert snapshot.read(unit) == blueprint()
-    assert manifest["revision"] == "0002"
+    assert manifest["revision"] == REVISION
     rows = {table["name"]: table["rows"] for table in manifest["tables"]}
     assert (rows["blueprints"], rows["tenants"]) == (1, len(rest.get("/tenants").json()["items"]))
     assert {"snapshots", "maintenance", "alembic_version"}.isdisjoint(rows)
