@@ -6,14 +6,16 @@ of a new leader says: so what a client has read stays where it was, and what is 
 
 from __future__ import annotations
 
+import json
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
-from sqlalchemy import func, insert, select, text
+from sqlalchemy import func, text
 from sqlalchemy.orm import Session
 
-from manager.models import EVENT_TYPE, LOG_TYPE, Deployment, Event, Execution
+from manager.models import EVENT_TYPE, LOG_TYPE, Deployment, Execution
 from manager.tenancy import Scope
 
 LOCKS = 1
@@ -22,32 +24,88 @@ LOCKS = 1
 LOGGER = "cloudify.manager"
 
 
+class About(Protocol):
+    """The execution that lines are about: a row of it, or what is known of one."""
+
+    pk: Any
+    id: Any
+    tenant_id: Any
+    deployment_id: Any
+    blueprint_id: Any
+    workflow_id: Any
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
-    """What happened. ``event_type`` of an event, or ``level`` of a log line: one of both."""
+    """What happened. ``event_type`` of an event, or ``level`` of a log line: one of both.
+
+    The rest says where, for those who read: the node and its instance, or the two ends of a relationship.
+    """
 
     message: str
     event_type: str | None = None
     level: str | None = None
     error_causes: list[Any] | None = None
+    node_name: str | None = None
+    node_instance_id: str | None = None
+    source_id: str | None = None
+    target_id: str | None = None
+    operation: str | None = None
+    logger: str | None = None
 
     @property
     def type(self) -> str:
         """Which of the two it is."""
         return EVENT_TYPE if self.event_type else LOG_TYPE
 
+    def row(self, execution: About) -> dict[str, Any]:
+        """As it is stored, but for its times."""
+        told = {name: getattr(self, name) for name in LINE_COLUMNS}
+        told["logger"] = self.logger or (LOGGER if self.level else None)
+        return told | {
+            "type": self.type,
+            "tenant_id": execution.tenant_id,
+            "execution_pk": execution.pk,
+            "execution_id": execution.id,
+            "deployment_id": execution.deployment_id,
+            "blueprint_id": execution.blueprint_id,
+            "workflow_id": execution.workflow_id,
+        }
 
-def started(execution: Execution) -> Line:
+
+LINE_COLUMNS = tuple(Line.__dataclass_fields__)
+COLUMNS = {
+    "type": "text",
+    "tenant_id": "bigint",
+    "execution_pk": "bigint",
+    **dict.fromkeys(("execution_id", "deployment_id", "blueprint_id", "workflow_id"), "text"),
+    **{name: "jsonb" if name == "error_causes" else "text" for name in LINE_COLUMNS},
+}
+
+LOCK = text(
+    "SELECT pg_advisory_xact_lock(:class, key) FROM unnest(CAST(:keys AS int[])) AS key ORDER BY key"
+).bindparams(**{"class": LOCKS})
+
+WRITE = text(
+    f"INSERT INTO events ({', '.join(COLUMNS)}, timestamp, reported_timestamp) "  # noqa: S608  names of columns
+    f"SELECT {', '.join(f'line.{name}' for name in COLUMNS)}, clock_timestamp(), greatest(clock_timestamp(), "
+    "(SELECT max(e.reported_timestamp) FROM events e WHERE e.execution_id = line.execution_id)) "
+    "FROM jsonb_to_recordset(CAST(:lines AS jsonb)) "
+    f"AS line ({', '.join(f'{name} {kind}' for name, kind in COLUMNS.items())})"
+)
+
+
+def started(execution: About) -> Line:
     """It begins."""
     return Line(f"Starting '{execution.workflow_id}' workflow execution", "workflow_started")
 
 
-def succeeded(execution: Execution) -> Line:
+def succeeded(execution: About) -> Line:
     """It has done what it should. Waiting clients wait for this, or for the next."""
     return Line(f"'{execution.workflow_id}' workflow execution succeeded", "workflow_succeeded")
 
 
-def failed(execution: Execution, error: str) -> Line:
+def failed(execution: About, error: str) -> Line:
     """It has not."""
     return Line(
         f"'{execution.workflow_id}' workflow execution failed: {error}",
@@ -56,33 +114,27 @@ def failed(execution: Execution, error: str) -> Line:
     )
 
 
-def write(session: Session, execution: Execution, *lines: Line) -> None:
+def cancelled(execution: About) -> Line:
+    """It was ended before it had done what it should, because somebody asked for that."""
+    return Line(f"'{execution.workflow_id}' workflow execution cancelled", "workflow_cancelled")
+
+
+def write(session: Session, execution: About, *lines: Line) -> None:
     """Add lines behind those that there are; other writers of this execution wait for the commit."""
-    session.execute(
-        text("SELECT pg_advisory_xact_lock(:class, (:pk % 2147483647)::int)"),
-        {"class": LOCKS, "pk": execution.pk},
-    )
-    last = select(func.max(Event.reported_timestamp)).where(Event.execution_id == execution.id)
-    reported = func.greatest(func.clock_timestamp(), last.scalar_subquery())
-    for line in lines:
-        session.execute(
-            insert(Event).values(
-                type=line.type,
-                tenant_id=execution.tenant_id,
-                execution_pk=execution.pk,
-                execution_id=execution.id,
-                deployment_id=execution.deployment_id,
-                blueprint_id=execution.blueprint_id,
-                workflow_id=execution.workflow_id,
-                message=line.message,
-                event_type=line.event_type,
-                error_causes=line.error_causes,
-                level=line.level,
-                logger=LOGGER if line.level else None,
-                timestamp=func.clock_timestamp(),
-                reported_timestamp=reported,
-            )
-        )
+    write_rows(session, [line.row(execution) for line in lines])
+
+
+def write_rows(session: Session, rows: Sequence[dict[str, Any]]) -> None:
+    """The same for lines of several executions (``Line.row``), in two statements however many they are.
+
+    What else is locked in the transaction is to be locked before: all writers then wait in one order.
+    """
+    if not rows:
+        return
+    session.flush()
+    # The second statement sees what those have committed for whom the first one waited.
+    session.execute(LOCK, {"keys": sorted({row["execution_pk"] % 2147483647 for row in rows})})
+    session.execute(WRITE, {"lines": json.dumps(rows)})
 
 
 def note_done(
