@@ -33,7 +33,9 @@ class Protocol(HttpToolsProtocol):
 
     def shutdown(self) -> None:
         """Close an idle connection at once: TLS would wait for the client to say good-bye as well."""
-        super().shutdown()
+        if not self.transport.is_closing():
+            # asyncio's TLS forgets a connection that is closed twice, and could not abort it any more.
+            super().shutdown()
         if self.transport.is_closing() and not self.transport.get_write_buffer_size():
             self.transport.abort()
 

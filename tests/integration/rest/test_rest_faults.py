@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterator
@@ -195,10 +197,26 @@ def test_a_new_certificate_is_taken_up_without_a_restart(node):
         pki.ensure_ca(other)
         pki.install_ca(node.config.paths.ssl, pki.read_ca(other))
         pki.issue(node.config, "n2")
-        eventually(lambda: _trusted(node), 10, "the new certificate is shown")
+        eventually(lambda: _trusted(node), 30, "the new certificate is shown")
     finally:
         process.terminate()
-        assert process.wait(10) == -signal.SIGTERM
+        assert process.wait(60) == -signal.SIGTERM
+
+
+def test_who_does_not_say_good_bye_does_not_keep_a_service_from_ending(node):
+    process = node.start_process()
+    tls = ssl.create_default_context(cafile=node.config.paths.ssl / "ca.pem")
+    address = (node.config.host_ip, node.config.ports.rest)
+    with (
+        socket.create_connection(address) as plain,
+        tls.wrap_socket(plain, server_hostname=address[0]) as client,
+    ):
+        client.sendall(b"GET /api/version HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        # The answer is there: now the server has closed its side, and waits for the client to do the same.
+        while client.recv(1 << 16):
+            pass
+        process.terminate()
+        assert process.wait(60) == -signal.SIGTERM
 
 
 def _trusted(node: ManagerNode) -> bool:
