@@ -1,0 +1,14 @@
+"""The manager's worker as a process of its own: ``python -m tests.support.operations_worker``."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+from manager.gateway import load_config
+from manager.gateway.operations import operations_settings_of
+from manager.operations.worker import run_worker
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(process)d %(name)s: %(message)s")
+    sys.exit(run_worker(operations_settings_of(load_config())))
