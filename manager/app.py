@@ -11,10 +11,10 @@ from fastapi import Depends, FastAPI
 
 from manager import openapi, refusals
 from manager.auth import Authenticator
+from manager.closing import refuse_writes
 from manager.files.works import tidy
 from manager.gate import SERVING, Gate
 from manager.gateway import Gateway
-from manager.maintenance import refuse_writes
 from manager.passwords import Passwords
 from manager.patience import WRITERS, Patience
 from manager.repeats import Answered

@@ -11,29 +11,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fastapi import Request
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
-from manager.dependencies import Caller, Database
 from manager.errors import InMaintenance
 from manager.listing import timestamp
 from manager.models import ACTIVE_STATUSES, Execution, Maintenance
-from manager.snapshots.labour import RESTORATION
 
-READING = frozenset({"GET", "HEAD", "OPTIONS"})
 LOCKS = 2
 """The class of the advisory lock: shared by who starts something, exclusive for who switches."""
-
-RESTORING = (
-    select(Execution.pk)
-    .where(
-        Execution.workflow_id == RESTORATION,
-        Execution.is_system_workflow,
-        Execution.status.in_(ACTIVE_STATUSES),
-    )
-    .limit(1)
-)
 
 DEACTIVATED, ACTIVATING, ACTIVATED = "deactivated", "activating", "activated"
 
@@ -118,17 +104,3 @@ def check_may_start(session: Session) -> None:
 
 def _lock(session: Session, function: str) -> None:
     session.execute(text(f"SELECT {function}(:class, 0)"), {"class": LOCKS})
-
-
-def refuse_writes(request: Request, _: Caller, storage: Database) -> None:
-    """The dependency of all routes that are closed while the mode is activated. Raises ``InMaintenance``.
-
-    They are closed as well while a snapshot is restored: what is acknowledged then would be replaced.
-    """
-    if request.method in READING:
-        return
-    with storage.reading() as session:
-        if look(session).status == ACTIVATED:
-            raise InMaintenance("Your request was rejected since the manager is in maintenance mode")
-        if session.scalar(RESTORING) is not None:
-            raise InMaintenance("Your request was rejected since a snapshot is being restored")

@@ -12,9 +12,9 @@ from fastapi import APIRouter, Depends, Response
 from pydantic import Field
 from sqlalchemy import select
 
+from manager.closing import refuse_writes
 from manager.dependencies import Admin, Caller, Cluster, Database, ListQuery, Slot
 from manager.errors import Conflict, NotFound
-from manager.maintenance import refuse_writes
 from manager.models import NAME_LENGTH, ProviderContext
 from manager.routes.json_route import Body, Document, Text, router
 
