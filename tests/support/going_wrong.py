@@ -22,7 +22,7 @@ from tests.support.snapshots import storage_of
 
 TIMEOUT_S = 60
 
-# Runs in the process that does the work: something else happens before or after one of its functions.
+# Runs in the process that does the work: something else happens before or after the first call of a function.
 PROGRAM = """
 import os, signal, subprocess, sys
 from manager.files import Unit
@@ -36,6 +36,7 @@ def run(*command): subprocess.run(command, check=True)
 
 owner, name, real = {owner}, {name!r}, {owner}.{name}
 def changed(*arguments, **named):
+    setattr(owner, name, real)
     {before}
     result = real(*arguments, **named)
     {after}

@@ -15,8 +15,10 @@ import psycopg2
 from demo.shared_memory import IN_FILES
 from orchestrator.clients.postgres import Postgres, Upstream
 from orchestrator.config import NodeConfig, Paths, Ports, PostgresSettings
+from orchestrator.model.snapshot import Role
 from tests.support.addresses import network
 from tests.support.certificates import Authority
+from tests.support.databases import begin_with_copy
 from tests.support.direct_services import DirectServices
 from tests.support.waiting import eventually
 
@@ -66,13 +68,17 @@ class PostgresNode:
         finally:
             connection.close()
 
+    def is_gone(self) -> bool:
+        """The server has ended, and whoever runs it has noticed: it can be started again."""
+        return self.postgres.read().role is Role.STOPPED and "postgresql" not in self.services.running()
+
     def follow(self, leader: PostgresNode) -> None:
         """Become a streaming standby of ``leader``, by a base backup if there is no data yet."""
         self.postgres.write_config(self.name, NAMES)
         self.postgres.base_backup(leader.upstream)
         self.postgres.set_upstream(leader.upstream)
         self.postgres.start(standby=True)
-        eventually(lambda: self.postgres.read().receiving, 20, f"{self.name} streams")
+        eventually(lambda: self.postgres.read().receiving, 30, f"{self.name} streams")
 
 
 class Team:
@@ -103,13 +109,21 @@ class Team:
             ),
         )
 
-    def leader(self, name: str = "n1") -> PostgresNode:
+    def leader(self) -> PostgresNode:
         """A new node that runs as a primary, with a slot for each of the others and a table to write to."""
-        node = self.node(name)
+        node = self.node("n1")
+        begin_with_copy(node.config)
+        return self._lead(node)
+
+    def stranger(self, name: str) -> PostgresNode:
+        """The same with a database of another origin, from which nobody can follow the leader."""
+        return self._lead(self.node(name))
+
+    def _lead(self, node: PostgresNode) -> PostgresNode:
         node.postgres.initialise()
-        node.postgres.write_config(name, NAMES)
+        node.postgres.write_config(node.name, NAMES)
         node.postgres.start(standby=False)
-        node.postgres.keep_slots(other for other in NAMES if other != name)
+        node.postgres.keep_slots(other for other in NAMES if other != node.name)
         node.execute("CREATE TABLE fact (id serial PRIMARY KEY, what text)")
         return node
 
@@ -146,4 +160,4 @@ def write(node: PostgresNode, what: str) -> None:
 def caught_up(node: PostgresNode, leader: PostgresNode) -> None:
     """Wait until ``node`` has replayed all that ``leader`` has."""
     target = leader.postgres.read().position
-    eventually(lambda: (p := node.postgres.read().position) is not None and p >= target, 10, "caught up")
+    eventually(lambda: (p := node.postgres.read().position) is not None and p >= target, 30, "caught up")

@@ -27,6 +27,7 @@ from orchestrator.clients.postgres import Postgres
 from orchestrator.config import NodeConfig, Paths, Ports, PostgresSettings, RestSettings
 from orchestrator.formation import pki
 from tests.support.addresses import new_address
+from tests.support.databases import begin_with_copy
 from tests.support.direct_services import DirectServices
 from tests.support.waiting import eventually
 
@@ -117,6 +118,7 @@ class ManagerNode:
         self.config.paths.run.mkdir(parents=True, exist_ok=True)
         pki.ensure_ca(self.config.paths.ssl)
         pki.issue(self.config, "n1")
+        begin_with_copy(self.config)
         self.postgres.initialise()
         self.postgres.start(standby=False)
         migrate(settings_of(self.config).database, ADMIN[1])
@@ -144,7 +146,7 @@ class ManagerNode:
         thread = threading.Thread(target=rest.run, daemon=True)
         thread.start()
         try:
-            eventually(lambda: rest.started, 10, "the REST service has started")
+            eventually(lambda: rest.started, 30, "the REST service has started")
             yield RestClient(f"http://{self.config.host_ip}:{port}")
         finally:
             rest.should_exit = True

@@ -54,7 +54,7 @@ class SshNode:
         )
         daemon = subprocess.Popen(command, stdin=subprocess.DEVNULL)
         self._processes.append(daemon)
-        eventually(self._accepts, 10, "sshd accepts connections")
+        eventually(self._accepts, 30, "sshd accepts connections")
         return daemon
 
     def start_database(self, folder: Path | None = None) -> subprocess.Popen[bytes]:

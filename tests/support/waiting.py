@@ -11,7 +11,7 @@ T = TypeVar("T")
 POLL_S = 0.02
 
 
-def eventually(condition: Callable[[], T], within_s: float = 10.0, what: str = "") -> T:
+def eventually(condition: Callable[[], T], within_s: float = 30.0, what: str = "") -> T:
     """The first true value of ``condition``; fails when there is none in time."""
     deadline_s = time.monotonic() + within_s
     while not (value := condition()):

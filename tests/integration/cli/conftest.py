@@ -92,7 +92,7 @@ def member_that_does_not_lead(node: ManagerNode) -> Iterator[str]:
     thread = threading.Thread(target=rest.run, daemon=True)
     thread.start()
     try:
-        eventually(lambda: rest.started, 10, "the REST service has started")
+        eventually(lambda: rest.started, 30, "the REST service has started")
         yield address
     finally:
         rest.should_exit = True

@@ -34,7 +34,7 @@ def redis(folder):
     command = ["redis-server", "--port", "0", "--unixsocket", str(socket), "--save", "", "--dir", str(folder)]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:
-        eventually(socket.exists, 10, "redis listens")
+        eventually(socket.exists, 30, "redis listens")
         yield
     finally:
         server.kill()

@@ -55,7 +55,7 @@ def lead(cluster, guards):
             client.pass_check("heartbeat")
             return {"heartbeat", "guard", "consul"} <= client.health().get(client.me, frozenset())
 
-        eventually(passing, 10, "the checks pass")
+        eventually(passing, 30, "the checks pass")
         return client, client.create_session()
 
     return make

@@ -63,8 +63,8 @@ def test_nothing_of_a_dead_node_passes(lead, cluster):
     client.acquire_lease(session)
     other = cluster[0].client
     with frozen(cluster[2]):
-        eventually(lambda: other.health().get("n3") == frozenset(), 10, "n3 is found dead")
-        eventually(lambda: other.read_lease().free, 10, "the lease of n3 is free")
+        eventually(lambda: other.health().get("n3") == frozenset(), 25, "n3 is found dead")
+        eventually(lambda: other.read_lease().free, 25, "the lease of n3 is free")
         assert "n3" not in other.alive_agents()
 
 
@@ -75,7 +75,7 @@ def test_what_the_servers_have_missed_is_told_again(lead, cluster, check):
     with pytest.raises(ConsulUnavailable, match=f"Check '{check}' is in critical state"):
         client.create_session()
     client.tell_servers_again(frozenset({check}))
-    eventually(lambda: check in client.health()[client.me], 10, "the servers know that it passes")
+    eventually(lambda: check in client.health()[client.me], 25, "the servers know that it passes")
     assert client.create_session()
 
 
@@ -83,17 +83,17 @@ def test_a_check_that_fails_is_not_told_as_passing(lead, cluster, guards):
     client, _ = lead(0)
     guards[0].close()
     agent = client._api.agent
-    eventually(lambda: agent.checks()["guard"]["Status"] == "critical", 10, "the agent sees the guard fail")
+    eventually(lambda: agent.checks()["guard"]["Status"] == "critical", 25, "the agent sees the guard fail")
     client.tell_servers_again(frozenset({"guard"}))
     assert agent.checks()["guard"]["Status"] == "critical"
-    eventually(lambda: "guard" not in client.health()[client.me], 10, "the servers know that it fails")
+    eventually(lambda: "guard" not in client.health()[client.me], 25, "the servers know that it fails")
 
 
 def believe_failing(client, node, host_ip, check):
     """Have the servers believe that a check of a node fails, as when the news that it passes was lost."""
     stale = {"Node": node, "CheckID": check, "Name": check, "Status": "critical"}
     client._api.catalog.register(node, host_ip, check=stale)
-    eventually(lambda: check not in client.health()[node], 10, "the servers believe that it fails")
+    eventually(lambda: check not in client.health()[node], 25, "the servers believe that it fails")
 
 
 def test_no_agent_at_all(cluster):
@@ -140,7 +140,7 @@ def test_a_node_leaves_and_another_is_removed(tmp_path_factory, cluster):
     with ConsulServers(folder, [f"{network}.{host}" for host in (11, 12, 13)]) as servers:
         first, second, third = servers
         third.stop()
-        eventually(lambda: "n3" not in first.client.alive_agents(), 10, "n3 is found dead")
+        eventually(lambda: "n3" not in first.client.alive_agents(), 25, "n3 is found dead")
         assert len(first.client.voters()) == 3
         for _ in range(2):  # Whoever takes a node out may be killed half-way, and do it again.
             first.client.force_leave("n3")
@@ -150,6 +150,6 @@ def test_a_node_leaves_and_another_is_removed(tmp_path_factory, cluster):
 
         second.client.leave()
         assert second.process.wait(10) == 0
-        eventually(lambda: len(first.client.voters()) == 1, 10, "n2 has no vote")
+        eventually(lambda: len(first.client.voters()) == 1, 25, "n2 has no vote")
         assert first.client.ready()
         assert first.client.consul_leader() == f"{first.config.host_ip}:8300"

@@ -72,7 +72,7 @@ def test_a_node_that_lost_all_but_consul_starts_again(cluster, node):
 
 def test_a_stopped_node_has_no_processes(cluster, node):
     node.stop()
-    eventually(lambda: not node.processes(), 5, "all processes have ended")
+    eventually(lambda: not node.processes(), 30, "all processes have ended")
     assert not node.running()
     node.start()
     assert serves(cluster, node)

@@ -54,7 +54,7 @@ def set_health(trio, name, status):
     ]
     body = json.dumps({"Node": name, "Address": trio.nodes[name].config.host_ip, "Checks": checks})
     trio.consul._api.http.put(lambda _: None, "/v1/catalog/register", data=body)
-    eventually(lambda: ("heartbeat" in trio.consul.health().get(name, ())) is (status == "passing"), 10)
+    eventually(lambda: ("heartbeat" in trio.consul.health().get(name, ())) is (status == "passing"), 25)
 
 
 def report(trio, name, generation, term=None):
@@ -78,7 +78,7 @@ def in_the_background(gateway):
 
 
 def asked_for(trio, before):
-    eventually(lambda: trio.record and trio.record.generation > before, 10, "a generation was written")
+    eventually(lambda: trio.record and trio.record.generation > before, 25, "a generation was written")
     return trio.record.generation
 
 
@@ -93,7 +93,7 @@ def test_it_waits_for_as_many_members_as_confirm_a_commit(trio, gateway):
     time.sleep(SHORT_S)  # Nothing shall happen, and there is nothing to wait for.
     assert outcome == []
     report(trio, "n3", generation)
-    eventually(lambda: outcome == ["safe"], 10, "both have it")
+    eventually(lambda: outcome == ["safe"], 25, "both have it")
 
 
 def test_a_newer_generation_is_good_as_well_and_another_term_is_not(trio, gateway):
@@ -102,7 +102,7 @@ def test_a_newer_generation_is_good_as_well_and_another_term_is_not(trio, gatewa
     generation = asked_for(trio, before)
     report(trio, "n2", generation + 5, term=trio.term - 1)
     report(trio, "n3", generation + 5)
-    eventually(lambda: outcome == ["safe"], 10, "n3 has more than that")
+    eventually(lambda: outcome == ["safe"], 25, "n3 has more than that")
 
 
 def test_healthy_replicas_that_are_silent_make_it_unavailable(trio, gateway):
@@ -124,7 +124,7 @@ def test_who_has_never_had_all_files_is_not_waited_for(trio, gateway, caplog):
     outcome = in_the_background(gateway)
     trio.consul.write_record(trio.session, SyncRecord(trio.term, "n1", 2, frozenset({"n2", "n3"})))
     report(trio, "n2", asked_for(trio, before))
-    eventually(lambda: outcome == ["safe"], 10, "n2 has it, and n3 counts later")
+    eventually(lambda: outcome == ["safe"], 25, "n2 has it, and n3 counts later")
     trio.consul._api.kv.delete("cluster-files/n2")
     gateway.protect_files(LONG_S)
     assert "Unprotected" in caplog.text
@@ -136,7 +136,7 @@ def test_replicas_that_fall_ill_meanwhile_are_not_waited_for(trio, gateway):
     asked_for(trio, before)
     for name in ("n2", "n3"):
         set_health(trio, name, "critical")
-    eventually(lambda: outcome == ["safe"], 10, "nobody is well any more")
+    eventually(lambda: outcome == ["safe"], 25, "nobody is well any more")
 
 
 def test_a_leader_that_loses_its_lease_promises_nothing(trio, gateway):
@@ -146,7 +146,7 @@ def test_a_leader_that_loses_its_lease_promises_nothing(trio, gateway):
     trio.consul.release_lease(trio.session)
     trio.lead("n1")
     report(trio, "n2", generation, term=trio.term)
-    eventually(lambda: outcome and "Another term" in outcome[0], 10, "the term is over")
+    eventually(lambda: outcome and "Another term" in outcome[0], 25, "the term is over")
     trio.consul.release_lease(trio.consul.read_lease().session)
     with pytest.raises(Unavailable, match="does not hold the lease"):
         gateway.protect_files(SHORT_S)

@@ -39,7 +39,7 @@ class World:
     def __init__(self, servers: ConsulServers, manager: ManagerNode) -> None:
         self.server, self.manager = servers[0], manager
         self.server.client.register_checks(3600.0)
-        eventually(self._is_well, 20, "the checks pass")
+        eventually(self._is_well, 30, "the checks pass")
 
     def _is_well(self) -> bool:
         self.server.client.pass_check("heartbeat")

@@ -33,7 +33,7 @@ def leader(bed):
     node = bed["n1"]
     clients = wiring.clients_of(node.config, "n1")
     start.start(clients, StartRequest(node.host_ip, "n1", {"check_ttl_multiplier": "2"}), print)
-    eventually(lambda: clients.consul.view().announcement, 20, "n1 is announced")
+    eventually(lambda: clients.consul.view().announcement, 30, "n1 is announced")
     return clients
 
 
@@ -84,7 +84,7 @@ def test_the_first_node_leads(leader):
     assert view.lease.holder == "n1"
     assert (view.record.leader, view.record.k) == ("n1", 0)
     assert view.members["n1"].options["check_ttl_multiplier"] == 2.0
-    eventually(lambda: leader.postgres.read().role is Role.PRIMARY, 10)
+    eventually(lambda: leader.postgres.read().role is Role.PRIMARY, 30)
     with pytest.raises(Conflict, match="already belongs"):
         start.check(leader.config, StartRequest(leader.config.host_ip, "n9"))
 
@@ -118,20 +118,20 @@ def test_a_join_that_fails_leaves_both_sides_as_they_were(leader, joining, broke
     assert ask(joining, "CREATE TEMPORARY TABLE writable ()") == []
     assert "consul" not in joining.services.running()
     assert set(leader.consul.view().members) == {"n1"}
-    eventually(lambda: len(leader.consul.voters()) == 1, 10, "n2 has no vote")
+    eventually(lambda: len(leader.consul.voters()) == 1, 30, "n2 has no vote")
     assert leader.consul.ready()
 
 
 def test_after_that_it_joins_and_streams(leader, joining):
     join.join(joining, request_of(leader, joining), print)
     ask(leader, "CREATE TABLE ours ()")
-    eventually(lambda: ask(joining, "SELECT to_regclass('ours')::text") == [("ours",)], 10)
+    eventually(lambda: ask(joining, "SELECT to_regclass('ours')::text") == [("ours",)], 30)
     assert ask(joining, "SELECT to_regclass('mine')::text") == [(None,)]
     assert len(leader.consul.voters()) == 2
     assert pki.read_ca(joining.config.paths.ssl) == pki.read_ca(leader.config.paths.ssl)
     passing = {"database", "services", "consul", "heartbeat", "guard"}
-    eventually(lambda: leader.consul.health().get("n2") == passing, 20, "n2 is well")
-    eventually(lambda: leader.consul.view().record.members == {"n2"}, 20, "commits wait for n2")
+    eventually(lambda: leader.consul.health().get("n2") == passing, 30, "n2 is well")
+    eventually(lambda: leader.consul.view().record.members == {"n2"}, 30, "commits wait for n2")
 
 
 def test_what_cannot_be_removed_or_invited(leader, joining):
@@ -150,12 +150,12 @@ def test_a_removed_node_is_out_for_good(leader, joining):
     remove.remove(leader, "n2")
     assert not remove.take_out_of_consul(leader, "n2", address, insist=False)
     remove.stop_being_member(joining)
-    eventually(lambda: remove.take_out_of_consul(leader, "n2", address, insist=False), 10, "n2 is gone")
+    eventually(lambda: remove.take_out_of_consul(leader, "n2", address, insist=False), 30, "n2 is gone")
     assert state(joining) is MembershipState.REMOVED
     assert joining.postgres.read().role is Role.STOPPED
     assert leader.consul.ready()
     assert len(leader.consul.voters()) == 1
-    eventually(lambda: leader.postgres.read().slots == frozenset(), 20, "the slot of n2 is dropped")
+    eventually(lambda: leader.postgres.read().slots == frozenset(), 30, "the slot of n2 is dropped")
     eventually(lambda: leader.consul.view().record.members == frozenset(), 30, "nothing waits for n2")
     ask(leader, "CREATE TABLE alone_again ()")
     with pytest.raises(Conflict, match="cannot be used again"):

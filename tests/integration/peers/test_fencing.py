@@ -137,4 +137,4 @@ def test_the_key_may_do_nothing_but_fence(old, new, request_):
 def test_the_daemon_ends_when_it_is_asked_to(old):
     daemon = old.start_daemon()
     daemon.terminate()
-    eventually(lambda: daemon.poll() is not None, 5, "sshd has ended")
+    eventually(lambda: daemon.poll() is not None, 30, "sshd has ended")

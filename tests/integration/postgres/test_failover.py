@@ -29,7 +29,7 @@ def fail_over(nodes: Team) -> tuple[PostgresNode, PostgresNode]:
     new.postgres.detach(5)
     write(old, "only on the old primary")
     old.postgres.kill()
-    eventually(lambda: old.postgres.read().role is Role.STOPPED, 10, "the old primary is gone")
+    eventually(old.is_gone, 30, "the old primary is gone")
     promote(new)
     write(new, "from the new primary")
     return old, new
@@ -118,7 +118,7 @@ def test_a_diverged_node_that_knows_the_newer_history_is_still_on_its_old_timeli
     end = old.postgres.final_position()
     old.postgres.set_upstream(new.upstream)
     fetched = old.config.paths.postgres_data / "pg_wal" / "00000002.history"
-    eventually(fetched.exists, 10, "the history of the newer timeline is fetched")
+    eventually(fetched.exists, 30, "the history of the newer timeline is fetched")
 
     old.postgres.detach(5)
 
@@ -135,7 +135,7 @@ def test_a_diverged_node_that_knows_the_newer_history_is_still_on_its_old_timeli
 
 def test_a_rewind_that_fails_leaves_a_database_that_does_not_start(nodes):
     leader = nodes.leader()
-    stranger = nodes.leader("n2")
+    stranger = nodes.stranger("n2")
     stranger.postgres.stop("fast")
 
     with pytest.raises(Diverged):
@@ -178,7 +178,7 @@ def test_a_base_backup_that_is_killed_changes_nothing_and_can_be_made_again(node
 
     thread = threading.Thread(target=back_up)
     thread.start()
-    eventually(lambda: list(folder.glob("data.new-*/base")), 10, "the backup is being made")
+    eventually(lambda: list(folder.glob("data.new-*/base")), 30, "the backup is being made")
     os.kill(backup_process(), signal.SIGKILL)
     thread.join(20)
 

@@ -34,7 +34,7 @@ def test_a_replica_has_the_mark_as_soon_as_it_has_the_data(nodes):
     leader.postgres.mark_term(5)
     write(leader, "in term 5")
     caught_up(replica, leader)
-    eventually(lambda: replica.postgres.read().position.term == 5, 10, "the mark is replayed")
+    eventually(lambda: replica.postgres.read().position.term == 5, 30, "the mark is replayed")
     replica.postgres.detach(5)
     assert replica.postgres.final_position().term == 5
 

@@ -35,7 +35,7 @@ def broker(configured) -> Iterator[redis.Redis]:
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=configured.folder)
     try:
         client = redis.Redis(unix_socket_path=str(socket))
-        eventually(lambda: socket.exists() and client.ping(), 10, "Redis answers")
+        eventually(lambda: socket.exists() and client.ping(), 30, "Redis answers")
         yield client
     finally:
         stop(process)

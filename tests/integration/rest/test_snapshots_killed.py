@@ -120,7 +120,7 @@ def test_killed_before_its_end_it_has_changed_nothing(node, rest, owner, name):
     with storage.reading() as session:
         assert session.scalar(text("SELECT to_regnamespace('restoring')")) is None
     storage.close()
-    eventually(lambda: beside(node) == [], 10, "nothing is left beside")
+    eventually(lambda: beside(node) == [], 30, "nothing is left beside")
 
 
 def test_killed_after_its_end_it_has_changed_everything(node, rest):

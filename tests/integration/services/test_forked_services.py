@@ -40,12 +40,12 @@ def node(monkeypatch):
         node = Node(config, config_file)
         try:
             supervisord.start(config, config_file, member=False)
-            eventually(lambda: {"first", "second"} <= node.services.running(), 20, "the services run")
+            eventually(lambda: {"first", "second"} <= node.services.running(), 30, "the services run")
             yield node
         finally:
             for process in node.processes():
                 processes.send(process, signal.SIGKILL)
-            eventually(lambda: not node.processes(), 10, "the node is gone")
+            eventually(lambda: not node.processes(), 30, "the node is gone")
 
 
 class Node:
@@ -71,7 +71,7 @@ def test_each_service_is_listed_as_what_it_is(node):
 
 
 def test_a_service_sees_its_own_arguments_and_environment_and_has_no_file_of_another(node):
-    eventually(lambda: "\n" in node.log("first"), 10, "it has said how it stands")
+    eventually(lambda: "\n" in node.log("first"), 30, "it has said how it stands")
     arguments, service, open_files = node.log("first").splitlines()[0].split(" | ")
     assert arguments == "stay first"
     assert service == "first"
@@ -81,7 +81,7 @@ def test_a_service_sees_its_own_arguments_and_environment_and_has_no_file_of_ano
 def test_one_that_is_killed_comes_back_and_the_others_stay(node):
     killed, other = node.pid("first"), node.pid("second")
     os.kill(killed, signal.SIGKILL)
-    eventually(lambda: node.pid("first") not in {None, killed}, 10, "it runs again")
+    eventually(lambda: node.pid("first") not in {None, killed}, 30, "it runs again")
     assert node.pid("second") == other
 
 
@@ -92,7 +92,7 @@ def test_one_that_is_stopped_gets_the_signal_as_any_program_does(node):
 
 
 def test_what_goes_wrong_in_a_service_is_in_its_log(node):
-    eventually(lambda: "ZeroDivisionError" in node.log("failing"), 10, "the traceback is in the log")
+    eventually(lambda: "ZeroDivisionError" in node.log("failing"), 30, "the traceback is in the log")
 
 
 def test_the_services_of_a_killed_supervisord_are_found_and_ended(node):
@@ -100,9 +100,9 @@ def test_the_services_of_a_killed_supervisord_are_found_and_ended(node):
         return {process.arguments[4] for process in node.processes() if len(process.arguments) > 4}
 
     # A service that was forked a moment ago still shows the arguments of supervisord.
-    eventually(lambda: {"first", "second"} <= shown(), 10, "both services show who they are")
+    eventually(lambda: {"first", "second"} <= shown(), 30, "both services show who they are")
     os.kill(node.services.pid(), signal.SIGKILL)
-    eventually(lambda: not supervisord.is_running(node.config), 10, "supervisord is gone")
+    eventually(lambda: not supervisord.is_running(node.config), 30, "supervisord is gone")
     assert {"first", "second"} <= shown()
     supervisord.clear_leftovers(node.config, node.config_file)
     assert not node.processes()

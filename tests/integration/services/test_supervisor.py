@@ -43,7 +43,7 @@ def node(monkeypatch):
         finally:
             for process in processes.of_node(config, config_file):
                 processes.send(process, signal.SIGKILL)
-            eventually(lambda: not processes.of_node(config, config_file), 10, "the node is gone")
+            eventually(lambda: not processes.of_node(config, config_file), 30, "the node is gone")
 
 
 class Node:
@@ -68,7 +68,7 @@ class Node:
 def test_what_starts_with_the_node_runs_and_the_database_does_not(node):
     assert node.start()
     assert node.services.known() == {*REAL, "falls-over", "idle"}
-    eventually(lambda: {"redis", "sshd", "idle"} <= node.services.running(), 10, "services run")
+    eventually(lambda: {"redis", "sshd", "idle"} <= node.services.running(), 30, "services run")
     assert "postgresql" not in node.services.running()
     eventually(lambda: {"sshd", "sleep"} <= {process.program for process in node.processes()})
     assert not node.start()
@@ -106,7 +106,7 @@ def test_a_service_that_is_killed_comes_back(node):
     node.start()
     before = node.redis()
     os.kill(before, signal.SIGKILL)
-    eventually(lambda: node.redis() != before, 10, "another Redis runs")
+    eventually(lambda: node.redis() != before, 30, "another Redis runs")
 
 
 def test_without_supervisord_the_services_are_unavailable(node):
@@ -127,14 +127,14 @@ def test_a_node_starts_again_after_its_supervisord_was_killed(node):
     supervisor = node.services.pid()
     orphans = {process.pid for process in node.processes()} - {supervisor}
     os.kill(supervisor, signal.SIGKILL)
-    eventually(lambda: supervisor not in {process.pid for process in node.processes()}, 10)
+    eventually(lambda: supervisor not in {process.pid for process in node.processes()}, 30)
     assert orphans == {process.pid for process in node.processes()}
     (node.config.paths.postgres_data).mkdir(parents=True)
     (node.config.paths.postgres_data / "postmaster.pid").write_text("1\n")
     assert node.start()
     assert not orphans & {process.pid for process in node.processes()}
     assert not (node.config.paths.postgres_data / "postmaster.pid").exists()
-    eventually(lambda: "redis" in node.services.running(), 10, "redis runs")
+    eventually(lambda: "redis" in node.services.running(), 30, "redis runs")
 
 
 def test_a_users_own_process_is_left_alone(node, tmp_path):

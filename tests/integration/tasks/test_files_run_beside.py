@@ -34,7 +34,7 @@ def node_file():
         stdout=subprocess.DEVNULL,
     )
     try:
-        eventually(socket.exists, 10, "redis listens")
+        eventually(socket.exists, 30, "redis listens")
         yield file
     finally:
         server.kill()

@@ -26,7 +26,7 @@ def redis_socket():
     command = ["redis-server", "--port", "0", "--unixsocket", str(path), "--save", "", "--dir", str(folder)]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:
-        eventually(path.exists, 10, "redis listens")
+        eventually(path.exists, 30, "redis listens")
         yield path
     finally:
         server.kill()
@@ -89,7 +89,7 @@ def test_every_queue_has_a_worker_of_its_own(runner, ask):
 def test_a_worker_that_is_killed_is_started_again(runner, ask):
     before = {queue: ask(queue) for queue in runner_stub.QUEUES}
     os.kill(before["cluster"], signal.SIGKILL)
-    eventually(lambda: all_gone([before["cluster"]]), 10, "the worker has ended")
+    eventually(lambda: all_gone([before["cluster"]]), 30, "the worker has ended")
     assert ask("cluster") != before["cluster"]
     assert ask("health") == before["health"]
 
@@ -97,7 +97,7 @@ def test_a_worker_that_is_killed_is_started_again(runner, ask):
 def test_a_task_that_takes_longer_than_it_may_ends_its_worker(runner, hang, ask):
     before = {queue: ask(queue) for queue in runner_stub.QUEUES}
     hang("cluster")
-    eventually(lambda: all_gone([before["cluster"]]), 10, "the worker has ended")
+    eventually(lambda: all_gone([before["cluster"]]), 30, "the worker has ended")
     assert ask("cluster") != before["cluster"]
     assert ask("health") == before["health"]
 
@@ -107,7 +107,7 @@ def test_asked_to_end_it_ends_everything(runner, ask):
     family = descendants(runner.pid)
     runner.terminate()
     assert runner.wait(20) == 0
-    eventually(lambda: all_gone(family), 10, "all workers have ended")
+    eventually(lambda: all_gone(family), 30, "all workers have ended")
 
 
 def test_killed_it_takes_everything_with_it(runner, ask):
@@ -115,4 +115,4 @@ def test_killed_it_takes_everything_with_it(runner, ask):
     family = descendants(runner.pid)
     runner.kill()
     runner.wait()
-    eventually(lambda: all_gone(family), 10, "all workers have ended")
+    eventually(lambda: all_gone(family), 30, "all workers have ended")
