@@ -16,6 +16,7 @@ from manager.operations.message import Answer, Outcome
 from manager.workflows.model import GraphState, OperationState, Task, TaskType
 
 FOR_EVER = -1
+_TO_BEGIN = frozenset({OperationState.PENDING, OperationState.RESCHEDULED})
 
 
 @dataclass(slots=True)
@@ -128,7 +129,7 @@ class Graph:
             self._ready.append(name)
         while self._ready and self.failure is None:
             task = self.tasks[self._ready.popleft()]
-            if task.ended or self._abandoned(task):
+            if task.state not in _TO_BEGIN or self._abandoned(task):
                 continue
             if task.type is TaskType.SUBGRAPH:
                 self._open_subgraph(task)
@@ -174,6 +175,8 @@ class Graph:
             if failed.parent is None:
                 self.failure = self.failure or task
                 return task
+            if self.tasks[failed.parent].ended:
+                return task  # Another task in it has failed before, and what follows has begun already.
             failed = self._put(
                 replace(self.tasks[failed.parent], state=OperationState.FAILED, error=task.error)
             )
