@@ -19,7 +19,7 @@ TRIES = 5
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What is to be scaled. ``include``: ids of what is to be removed first; ``exclude``: of what is to stay."""
+    """What is to be scaled. ``include``: ids of what is removed first; ``exclude``: of what is to stay."""
 
     entity: str
     delta: int

@@ -111,6 +111,9 @@ def planned(folder: Path, text: str) -> dsl.DeploymentPlan:
         row["host_id"] = names.get(row.get("host_id", ""))
         for relationship in row["relationships"]:
             relationship["target_id"] = names[relationship["target_id"]]
+        # Among instances of one node the parser's order is chance.
+        targets = list(dict.fromkeys(item["target_name"] for item in row["relationships"]))
+        row["relationships"].sort(key=lambda item: (targets.index(item["target_name"]), item["target_id"]))
     return plan
 
 
