@@ -11,15 +11,20 @@ from tests.cluster.house import House
 from tests.cluster.traffic import Traffic
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def formed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    """A cluster of three for the stories of one module."""
+    """A cluster of three for all stories; it is built for the first one."""
     house = House(tmp_path_factory.mktemp("cluster"))
     try:
-        house.build()
         yield house
     finally:
         house.destroy()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _three(formed: House) -> None:
+    """The stories of a file begin with three members, whoever joined or left in another one."""
+    formed.forget_guests()
 
 
 @pytest.fixture
@@ -41,6 +46,15 @@ def traffic(cluster: Cluster) -> Iterator[Traffic]:
     with Traffic(cluster) as traffic:
         traffic.flows()
         yield traffic
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None):
+    """The cluster goes with the last story: the tests after that would share the machine with it."""
+    house = getattr(item, "funcargs", {}).get("formed")
+    yield
+    if house is not None and (nextitem is None or nextitem.path.parent != item.path.parent):
+        house.destroy()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -1,4 +1,4 @@
-"""A formed cluster for the stories of one module: mended between two of them, thrown away after the last."""
+"""A formed cluster for all stories: mended between two of them, and thrown away after the last."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class House:
 
     def __init__(self, root: Path, size: int = 3) -> None:
         self._root, self._size = root, size
-        self._built = 0
+        self._built, self._stands = 0, False
         self.cluster: Cluster
         self.cfy: Cfy
 
@@ -44,7 +44,7 @@ class House:
         """Make the managers and their cluster, anew if there was one."""
         self._built += 1
         names = [f"n{number}" for number in range(1, self._size + 1)]
-        self.cluster = Cluster(Bed(self._root / str(self._built), names))
+        self.cluster, self._stands = Cluster(Bed(self._root / str(self._built), names)), True
         self.cfy = Cfy(self.cluster)
         self.cluster.install()
         self.cluster.start()
@@ -52,14 +52,23 @@ class House:
 
     def destroy(self) -> None:
         """Leave nothing behind but the logs; they lie below the root, which pytest keeps for a while."""
-        for node in self.bed if self._built else ():
+        if not self._stands:
+            return
+        for node in self.bed:
             if (node.home / "log").exists():
                 shutil.copytree(node.home / "log", self.bed.root / "logs" / node.name, dirs_exist_ok=True)
-        if self._built:
-            self.bed.destroy()
+        self.bed.destroy()
+        self._stands = False
+
+    def forget_guests(self) -> None:
+        """Have the cluster made anew for the next story if it has, or had, more managers than at first."""
+        if self._stands and len(self.bed.nodes) != self._size:
+            self.destroy()
 
     def make_whole(self) -> Node:
         """Undo what the last story did; returns the leader. A cluster that is beyond help is replaced."""
+        if not self._stands:
+            self.build()
         try:
             for node in self.bed:
                 node.thaw()
