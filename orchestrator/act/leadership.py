@@ -119,7 +119,8 @@ def first_record(clients: Clients, action: FirstRecord) -> Outcome:
     Until ``open_writes`` nothing is acknowledged, so PostgreSQL may be told to wait for just those replicas
     that were the first to have all that this database had when it was promoted, and need not be waited for.
     """
-    own, view = require_lease(clients, action.term), clients.consul.view()
+    view = clients.consul.view()
+    own = require_lease(clients, action.term, view.lease)
     if view.record is not None and view.record.leader == clients.me:
         raise Stale("this leader is on record already")
     caught_up = clients.postgres.first_caught_up(action.members, clients.config.timing.catch_up_timeout_s)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from orchestrator.clients import Clients
 from orchestrator.model.errors import LeaseLost, Stale, StaleTerm
-from orchestrator.model.snapshot import SyncRecord
+from orchestrator.model.snapshot import Lease, SyncRecord
 from orchestrator.record import session
 
 
-def require_lease(clients: Clients, term: int) -> str:
+def require_lease(clients: Clients, term: int, seen: Lease | None = None) -> str:
     """This node's session, if by a consistent read it holds the lease in ``term``.
 
-    Raises ``LeaseLost`` or ``StaleTerm``.
+    ``seen``: the lease as such a read has just shown it; without it one is made. Raises ``LeaseLost`` or
+    ``StaleTerm``.
     """
-    lease = clients.consul.read_lease()
+    lease = seen or clients.consul.read_lease()
     own = session.read(clients.config)
     if own is None or lease.session != own:
         raise LeaseLost(f"{clients.me} does not hold the lease; {lease.holder or 'nobody'} does")

@@ -27,7 +27,7 @@ from orchestrator.model.errors import Diverged, StaleRound, StaleTerm, Unfinishe
 from orchestrator.model.lsn import shares_history, was_led
 from orchestrator.model.snapshot import MembershipState, Role
 from orchestrator.model.spec import LEADER_SERVICES
-from orchestrator.record import attempts, election, journal, membership, promises
+from orchestrator.record import attempts, election, journal, lease_file, membership, promises
 
 
 def fence(clients: Clients, action: Fence) -> Outcome:
@@ -105,18 +105,21 @@ def open_writes(clients: Clients, action: OpenWrites) -> Outcome:
 
     Raises ``Unfinished`` while a step into office is missing.
     """
-    require_lease(clients, action.term)
     # What the setting says has to be what every process of the server does, before anything is acknowledged.
     clients.postgres.confirm_standbys()
-    view, database = clients.consul.view(), clients.postgres.read()
+    view = clients.consul.view()
+    require_lease(clients, action.term, view.lease)
     if view.announcement is None or view.announcement.term != action.term:
         raise Unfinished("this leader is not announced yet")
     record = view.record
     if record is None or (record.term, record.leader) != (action.term, clients.me):
         raise Unfinished("the first sync record of the term is not written yet")
+    database = clients.postgres.read()
     if database.role is not Role.PRIMARY or not database.setting.implies(record):
         raise Unfinished("PostgreSQL does not do yet what the sync record claims")
     clients.postgres.set_read_only(read_only=False)
+    # Clients need not wait for the next tick, which would find what has just been made sure of.
+    lease_file.open_gate(clients.config.paths.lease_file, action.term)
     won = election.of_term(clients.config, action.term)
     cause, took_s = (won.cause, time.time() - won.freed_at) if won else ("", None)
     journal.tell(clients, action.term, "serving", f"{clients.me} accepts writes", None, took_s, cause)

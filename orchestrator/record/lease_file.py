@@ -7,7 +7,7 @@ hung worker or a dead broker cannot make anyone believe in a lease that is over.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from orchestrator.clients.files import write_atomically
@@ -18,6 +18,7 @@ class LeaseState:
     """What the last tick knew. ``valid_until_s`` is on CLOCK_BOOTTIME.
 
     ``held``: this node holds the lease. ``serving``: and has finished becoming the leader.
+    ``opened``: it has let writes in, after that tick; the next one says whether it is ``serving``.
     ``settled``: it is known who leads, so that waiting for an election is pointless.
     """
 
@@ -27,12 +28,13 @@ class LeaseState:
     held: bool = False
     valid_until_s: float = 0.0
     serving: bool = False
+    opened: bool = False
     settled: bool = True
     leader: str | None = None
 
     def leads(self, at_s: float) -> bool:
         """Whether this node may act as the leader at ``at_s``."""
-        return self.serving and at_s < self.valid_until_s
+        return (self.serving or self.opened) and at_s < self.valid_until_s
 
 
 def read(path: Path) -> LeaseState | None:
@@ -46,3 +48,15 @@ def read(path: Path) -> LeaseState | None:
 def write(path: Path, state: LeaseState) -> None:
     """Replace the state in one step. It lives in memory, so it is not synced to disk."""
     write_atomically(path, json.dumps(asdict(state)), mode=0o644, durable=False)
+
+
+def open_gate(path: Path, term: int) -> None:
+    """Have this node serve at once, if by the last tick it holds the lease in ``term``.
+
+    Said by the last step into office, which has made sure of everything that a tick would look for. A tick
+    that writes at the same moment may be overwritten; then its word is missing until the next one, and what
+    is in force until then ends with the older of two renewals.
+    """
+    state = read(path)
+    if state is not None and state.held and not state.removed and state.term == term:
+        write(path, replace(state, opened=True))

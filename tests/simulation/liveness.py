@@ -21,10 +21,10 @@ def mend_and_wait(cluster: SimCluster) -> None:
     """
     if cluster.faults is not None:
         cluster.faults.end()
-    _wait_until_mended(cluster)
+    wait_until_mended(cluster)
     if len(cluster.consul.members) >= 3:
         _lose_the_leader(cluster)
-        _wait_until_mended(cluster)
+        wait_until_mended(cluster)
 
 
 def _lose_the_leader(cluster: SimCluster) -> None:
@@ -40,7 +40,8 @@ def _lose_the_leader(cluster: SimCluster) -> None:
     leader.lost = True
 
 
-def _wait_until_mended(cluster: SimCluster) -> None:
+def wait_until_mended(cluster: SimCluster) -> None:
+    """Let the world go on until all is well. Raises ``Violation`` when that takes too long."""
     until_s = cluster.schedule.now_s + MENDED_WITHIN_S
     missing = "?"
     while missing and cluster.schedule.run_one(until_s):

@@ -100,7 +100,8 @@ class Replication:
             "primary_slot_name": slot_name(me),
             "cloudify.upstream": upstream.name,
         }
-        self._dynamic.put(settings)
+        # Whoever needs to know waits for the stream itself.
+        self._dynamic.announce(settings)
 
     def wait_receiving(self, timeout_s: float) -> bool:
         """See ``Postgres.wait_receiving``."""

@@ -16,16 +16,20 @@ from tests.simulation import machine as machine_module
 from tests.simulation.consul_client import SimConsulClient
 from tests.simulation.machine import Machine
 from tests.simulation.mutations.catalogue import Swap, mutation, with_rule
-from tests.simulation.mutations.climates import BLIPS, STALE, SWITCHOVERS, TWO
+from tests.simulation.mutations.climates import BLIPS, STALE, SWITCHOVERS
 from tests.simulation.mutations.promise import detach_left_out
-from tests.simulation.mutations.stories import an_action_outlives_its_worker, the_leader_hangs_but_its_guard
+from tests.simulation.mutations.stories import (
+    a_database_ends_in_disorder_while_it_is_handed_over,
+    an_action_outlives_its_worker,
+    the_leader_hangs_but_its_guard,
+)
 from tests.simulation.postgres_client import SimPostgresClient
 from tests.simulation.replication import Replication
 
 
 @mutation("whoever holds no lease, or not in this term, may still act as the leader", seed=2, climate=STALE)
 def stale_term_accepted(swap: Swap) -> None:
-    def own_session(clients: Any, term: int) -> str:
+    def own_session(clients: Any, term: int, seen: Any = None) -> str:
         return session.read(clients.config) or ""
 
     swap(act_leadership, "require_lease", own_session)
@@ -86,7 +90,10 @@ def _wait_for_all_but_the_target(self: SimPostgresClient, members: Any, timeout_
         _wait_caught_up(self, members, timeout_s)
 
 
-@mutation("a hand-over whose database ended in disorder is tried for ever", seed=16, climate=TWO)
+@mutation(
+    "a hand-over whose database ended in disorder is tried for ever",
+    story=a_database_ends_in_disorder_while_it_is_handed_over,
+)
 def hand_over_never_given_up(swap: Swap) -> None:
     swap(SimConsulClient, "clear_switchover", lambda self, term: None)
 

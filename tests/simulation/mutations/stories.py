@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from orchestrator.model.action import Follow, SetStandbys
+from orchestrator.model.action import Follow, HandOver, SetStandbys
 from orchestrator.model.file_actions import SweepFiles
-from tests.simulation.liveness import what_is_missing
+from orchestrator.model.snapshot import Switchover
+from tests.simulation.liveness import wait_until_mended, what_is_missing
 
 if TYPE_CHECKING:
     from tests.simulation.cluster import SimCluster
@@ -131,6 +132,16 @@ def an_action_outlives_its_worker(cluster: SimCluster) -> None:
     n3.ticker.actor.freeze()
     n3.thaw()
     cluster.schedule.run_for(5.0, cluster.invariants.check)
+
+
+def a_database_ends_in_disorder_while_it_is_handed_over(cluster: SimCluster) -> None:
+    """n1 is about to hand over to n2, when its database is killed: nobody knows what its last position is."""
+    n1 = cluster.machines["n1"]
+    run_until(cluster, lambda: not what_is_missing(cluster))
+    cluster.consul.switchover = Switchover(cluster.consul.lease.term, "n2")
+    run_until(cluster, lambda: is_about_to(n1, HandOver))
+    n1.kill_database()
+    wait_until_mended(cluster)
 
 
 def the_leader_hangs_but_its_guard(cluster: SimCluster) -> None:

@@ -1,5 +1,7 @@
 """What a tick tells the guard and the REST service of its own machine."""
 
+from dataclasses import replace
+
 import pytest
 
 from orchestrator.model.action import Plan
@@ -91,3 +93,41 @@ def test_a_file_that_is_missing_or_broken_is_no_lease(tmp_path):
     assert lease_file.read(path) is None
     path.write_text('{"unknown": true}')
     assert lease_file.read(path) is None
+
+
+def gate(tmp_path, seen, **held):
+    """What stands in the file after the last step into office of term 4."""
+    path = tmp_path / "lease.json"
+    lease_file.write(path, replace(lease_state(seen, Plan("leading")), **held))
+    lease_file.open_gate(path, 4)
+    return lease_file.read(path)
+
+
+def test_the_last_step_into_office_lets_clients_in_for_as_long_as_the_lease_lasts(tmp_path):
+    state = gate(tmp_path, snapshot(view("mine")))
+    assert state.leads(at_s=102.4)
+    assert not state.leads(at_s=102.5)
+
+
+@pytest.mark.parametrize(
+    ("seen", "differs"),
+    [
+        (snapshot(view("theirs")), {}),
+        (snapshot(view("mine")), {"term": 5}),
+        (snapshot(view("mine", removed=["n1"])), {}),
+    ],
+    ids=["another holds the lease", "of another term", "removed"],
+)
+def test_it_lets_nobody_in_when_the_last_tick_saw_something_else(tmp_path, seen, differs):
+    assert not gate(tmp_path, seen, **differs).leads(at_s=100.0)
+
+
+def test_the_next_tick_has_the_last_word(tmp_path):
+    gate(tmp_path, snapshot(view("mine")))
+    lease_file.write(tmp_path / "lease.json", lease_state(snapshot(view("mine")), Plan("handing over")))
+    assert not lease_file.read(tmp_path / "lease.json").leads(at_s=100.0)
+
+
+def test_a_node_that_has_no_file_yet_lets_nobody_in(tmp_path):
+    lease_file.open_gate(tmp_path / "lease.json", 4)
+    assert lease_file.read(tmp_path / "lease.json") is None
