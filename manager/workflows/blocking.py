@@ -148,8 +148,12 @@ class BlockingGraph(Graph):
         self.name = name
 
     def execute(self) -> None:
-        """Have it carried out, and wait. Raises ``GraphFailed`` and ``api.ExecutionCancelled``."""
+        """Have it carried out, and wait.
+
+        Raises ``GraphFailed``, ``api.ExecutionCancelled``, and ``ValueError`` (see ``check_order``).
+        """
         name = self.name or self._ctx.next_name("graph")
+        self.check_order()
         tasks = self.planned()
         for task in self.tasks:
             self.remove_task(task)

@@ -245,16 +245,15 @@ class Graph:
         return Sequence(self)
 
     def planned(self) -> tuple[Task, ...]:
-        """The tasks as they are stored, without those that do nothing.
-
-        Raises ``ValueError`` when tasks wait for each other in a circle.
-        """
+        """The tasks as they are stored, without those that do nothing."""
         self._leave_out_idle()
-        self._check_order()
         return tuple(task.planned(self._dependencies[task.id]) for task in self._tasks.values())
 
-    def _check_order(self) -> None:
-        """A task waits for the end of what it depends on, and a subgraph ends when what is in it has."""
+    def check_order(self) -> None:
+        """Raise ``ValueError`` when tasks wait for each other in a circle: they would for ever.
+
+        A task waits for the end of what it depends on, and a subgraph ends when what is in it has.
+        """
         waits: dict[tuple[str, str], list[tuple[str, str]]] = {}
         for task in self._tasks.values():
             parent = task.containing_subgraph

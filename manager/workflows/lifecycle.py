@@ -6,7 +6,7 @@ What is not implemented is left out, with its events and states.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from manager.workflows.building import Graph, Subgraph, WorkflowTask, forkjoin
@@ -137,7 +137,7 @@ def _steps(steps: Iterable[Step], instance: WorkflowNodeInstance, subgraph: Subg
 
 def _step(step: Step, instance: WorkflowNodeInstance, subgraph: Subgraph) -> Tasks:
     task = MADE[step.whose](step, instance, subgraph)
-    if task is None or task.is_nop():
+    if task is None:
         return []
     if step.until_true:
         task.parameters["until_true"] = True
@@ -153,7 +153,9 @@ def _telling(instance: WorkflowNodeInstance, event: str | None, state: str | Non
         yield instance.send_event(event)
 
 
-def _own(step: Step, instance: WorkflowNodeInstance, _: Subgraph) -> WorkflowTask:
+def _own(step: Step, instance: WorkflowNodeInstance, _: Subgraph) -> WorkflowTask | None:
+    if not instance.node.has_operation(step.operation):
+        return None
     task: WorkflowTask = instance.execute_operation(step.operation)
     return task
 
@@ -171,7 +173,7 @@ def _of_relationships(step: Step, instance: WorkflowNodeInstance, subgraph: Subg
     """Those to one node run beside each other, those to different nodes one after the other."""
     groups = []
     for _, group in itertools.groupby(instance.relationships, key=lambda item: item.relationship.target_id):
-        tasks = [task for item in group for task in _both(item, step.operation) if not task.is_nop()]
+        tasks = [task for item in group for task in _both(item, step.operation)]
         if tasks:
             groups.append(forkjoin(*tasks))
     if not groups:
@@ -192,11 +194,14 @@ MADE: Mapping[Whose, Callable[[Step, WorkflowNodeInstance, Subgraph], WorkflowTa
 }
 
 
-def _both(relationship: WorkflowRelationshipInstance, operation: str) -> Collection[WorkflowTask]:
-    return (
-        relationship.execute_source_operation(operation),
-        relationship.execute_target_operation(operation),
+def _both(relationship: WorkflowRelationshipInstance, operation: str) -> list[WorkflowTask]:
+    """What is implemented of an operation, at either end."""
+    definition = relationship.relationship
+    ends = (
+        (definition.source_operations, relationship.execute_source_operation),
+        (definition.target_operations, relationship.execute_target_operation),
     )
+    return [execute(operation) for known, execute in ends if (known.get(operation) or {}).get("operation")]
 
 
 def is_host_node(instance: WorkflowNodeInstance) -> bool:

@@ -133,7 +133,7 @@ def test_tasks_that_would_wait_for_each_other_forever_are_refused(make):
     graph = Graph("g")
     make(graph)
     with pytest.raises(ValueError, match="Tasks wait for each other"):
-        graph.planned()
+        graph.check_order()
 
 
 def test_handlers_are_refused_and_the_way_out_is_named():
