@@ -25,14 +25,18 @@ from manager.routes.cluster import cluster
 from manager.routes.deployment_creation import deployment_creation
 from manager.routes.deployments import deployments
 from manager.routes.events import events
+from manager.routes.execution_actions import execution_actions
+from manager.routes.execution_starting import execution_starting
 from manager.routes.executions import executions
 from manager.routes.maintenance import maintenance
 from manager.routes.node_instances import node_instances
 from manager.routes.nodes import nodes
+from manager.routes.operations import operations
 from manager.routes.snapshot_upload import snapshot_upload
 from manager.routes.snapshots import snapshots
 from manager.routes.ssl_state import ssl_state
 from manager.routes.status import status, unversioned
+from manager.routes.tasks_graphs import tasks_graphs
 from manager.routes.tenants import tenants
 from manager.routes.tokens import tokens
 from manager.routes.upload_body import Places
@@ -47,7 +51,8 @@ THREADS = WRITERS + READERS
 ALWAYS_OPEN = (unversioned, status, ssl_state, maintenance, cluster, snapshots, snapshot_upload)
 CLOSED_IN_MAINTENANCE = (
     *(tokens, users, tenants, blueprint_upload, blueprints, deployment_creation, deployments),
-    *(nodes, node_instances, executions, events, agents),
+    *(nodes, node_instances, executions, execution_starting, execution_actions, tasks_graphs, operations),
+    *(events, agents),
 )
 """Their reading goes on."""
 

@@ -11,6 +11,7 @@
     ├── MissingInput                  400 missing_required_deployment_input_error
     ├── UnknownInput                  400 unknown_deployment_input_error
     ├── ExistingRunningExecution      400 existing_running_execution_error
+    ├── NonexistentWorkflow           400 nonexistent_workflow_error
     ├── IllegalExecutionParameters    400 illegal_execution_parameters_error
     ├── SnapshotAction                400 snapshot_action_error
     ├── DependentExists               400 dependent_exists_error
@@ -87,6 +88,13 @@ class ExistingRunningExecution(RestError):
 
     status = HTTPStatus.BAD_REQUEST
     error_code = "existing_running_execution_error"
+
+
+class NonexistentWorkflow(RestError):
+    """A deployment has no workflow of that name."""
+
+    status = HTTPStatus.BAD_REQUEST
+    error_code = "nonexistent_workflow_error"
 
 
 class IllegalExecutionParameters(RestError):

@@ -19,6 +19,7 @@ from manager.tenancy import InTenant, Scope, WritingInTenant
 deployments = router()
 
 CREATION, DELETION = "create_deployment_environment", "delete_deployment_environment"
+QUEUED = "queued"
 DEAD_STATES = ("uninitialized", "deleted")
 NAMED = 10
 """How many of those that are in the way a refusal names."""
@@ -157,7 +158,7 @@ def delete_deployment(
 
 def _check_idle(session: Session, deployment: Deployment) -> None:
     running = select(Execution.id).where(
-        Execution.deployment_pk == deployment.pk, Execution.status.in_(ACTIVE_STATUSES)
+        Execution.deployment_pk == deployment.pk, Execution.status.in_((*ACTIVE_STATUSES, QUEUED))
     )
     if names := session.scalars(running.limit(NAMED)).all():
         raise DependentExists(

@@ -1,4 +1,4 @@
-"""Executions, to be looked at."""
+"""Executions, to be looked at (see also ``execution_starting`` and ``execution_actions``)."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from manager.tenancy import InTenant, Scope
 executions = router()
 
 TIMES = ("created_at", "started_at", "ended_at", "scheduled_for")
-FLAGS = ("is_dry_run", "is_system_workflow", "allow_custom_parameters", "force")
-NUMBERS = ("wait_after_fail", "total_operations", "finished_operations")
+FLAGS = ("is_dry_run", "is_system_workflow", "allow_custom_parameters", "force", "queue", "resumable")
+NUMBERS = ("wait_after_fail", "timeout_s", "total_operations", "finished_operations")
 
 TABLE = shapes.table(
     Execution,

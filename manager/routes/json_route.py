@@ -79,7 +79,7 @@ def _name(text: str) -> str:
     return text
 
 
-def _storable(value: Any) -> Any:
+def storable(value: Any) -> Any:
     """What the database can keep: it knows neither the character NUL, nor half characters, nor infinity."""
     _check(value, MAX_DEPTH)
     return value
@@ -112,8 +112,8 @@ def _check_text(text: str) -> None:
 
 
 Name = Annotated[str, AfterValidator(_name)]
-Text = Annotated[str, AfterValidator(_storable)]
-Document = Annotated[dict[str, Any], AfterValidator(_storable)]
+Text = Annotated[str, AfterValidator(storable)]
+Document = Annotated[dict[str, Any], AfterValidator(storable)]
 Password = Annotated[str, Field(max_length=256), AfterValidator(_not_empty)]
 
 

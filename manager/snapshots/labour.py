@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from manager import events
+from manager import events, executing
 from manager.errors import ExistingRunningExecution
 from manager.events import Line
 from manager.files import Folders
@@ -33,12 +33,6 @@ CREATION, RESTORATION = "create_snapshot", "restore_snapshot"
 QUEUED, STARTED, FAILED, DONE = "queued", "started", "failed", "terminated"
 CREATING = "creating"
 UNFINISHED = (*ACTIVE_STATUSES, QUEUED)
-
-LOCKS = 3
-"""The class of the advisory lock under which one execution after the other finds out whether it may start."""
-
-NAMED = 10
-"""How many of the executions that are in the way a refusal names."""
 
 DIED = "The process that worked on it has ended before it was done. Nothing of it was kept."
 
@@ -109,12 +103,12 @@ def new_id() -> str:
 
 def _rivals(session: Session, execution: Execution) -> list[str]:
     """Those that run, or wait for longer. It stays so until the transaction's end."""
-    session.execute(text("SELECT pg_advisory_xact_lock(:class, 0)"), {"class": LOCKS})
+    executing.be_alone(session)
     waiting = (Execution.status == QUEUED) & Execution.is_system_workflow & (Execution.pk < execution.pk)
     others = select(Execution.id).where(
         Execution.pk != execution.pk, Execution.status.in_(ACTIVE_STATUSES) | waiting
     )
-    return list(session.scalars(others.order_by(Execution.pk).limit(NAMED)))
+    return list(session.scalars(others.order_by(Execution.pk).limit(executing.NAMED)))
 
 
 def _start(session: Session, execution: Execution) -> None:

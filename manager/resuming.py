@@ -1,0 +1,81 @@
+"""Setting an execution back so that it goes on where it stood: what has failed is to be tried anew."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from manager.models import Execution, Operation, TasksGraph
+from manager.workflows.model import UNDER_WAY, GraphState, OperationState
+
+FAILED = frozenset({OperationState.FAILED})
+UNFINISHED = FAILED | UNDER_WAY | {OperationState.RESCHEDULED}
+AGENT = "agent"
+CONTAINER = "containing_subgraph"
+
+Changes = dict[str, Any]
+
+
+def reset(session: Session, execution: Execution, *, everything: bool) -> None:
+    """Set the execution and its operations back; its row is locked, and no engine works on it.
+
+    ``everything``: operations that were under way as well, although nobody knows how far they came. The
+    engine takes the execution up when it is told (``executing.wake``).
+    """
+    # What never came to its workflow function has nothing to go on with: it begins.
+    execution.resume = execution.resumable is not None
+    execution.status = "started" if execution.resume else "pending"
+    execution.engine, execution.error, execution.ended_at = None, None, None
+    execution.started_at = func.now()  # Its timeout begins anew.
+    session.flush()
+    broken = (GraphState.FAILED, GraphState.CANCELLED)
+    graphs = select(TasksGraph.pk).where(TasksGraph.execution_pk == execution.pk)
+    for graph_pk in session.scalars(graphs.order_by(TasksGraph.pk)).all():
+        _reset_graph(session, graph_pk, UNFINISHED if everything else FAILED)
+    session.execute(
+        update(TasksGraph)
+        .where(TasksGraph.execution_pk == execution.pk, TasksGraph.state.in_(broken))
+        .values(state=GraphState.RUNNING)
+    )
+
+
+def _reset_graph(session: Session, graph_pk: int, states: frozenset[OperationState]) -> None:
+    mine = Operation.tasks_graph_pk == graph_pk
+    if session.scalar(select(Operation.pk).where(mine, Operation.state.in_(states)).limit(1)) is None:
+        return
+    operations = session.scalars(select(Operation).where(mine).with_for_update()).all()
+    chosen = [it for it in operations if it.state in states]
+    names = _new_names(chosen)
+    for operation in chosen:
+        operation.state, operation.retries = OperationState.PENDING, 0
+        operation.result = operation.error = operation.resumable = None
+        operation.started_at = operation.ended_at = None
+    _rename(operations, names)
+    session.flush()
+
+
+def _new_names(chosen: Sequence[Operation]) -> dict[str, str]:
+    """New ids for those of which an answer may still come, or is kept by an agent: it is not to count.
+
+    An operation and the number of its attempt name an answer, and the numbers begin anew.
+    """
+    doubtful = UNFINISHED - FAILED
+    return {
+        it.id: str(uuid.uuid4())
+        for it in chosen
+        if it.state in doubtful or it.parameters.get("executor") == AGENT
+    }
+
+
+def _rename(operations: Sequence[Operation], names: Mapping[str, str]) -> None:
+    for it in operations:
+        it.id = names.get(it.id, it.id)
+        if not names.keys().isdisjoint(it.dependencies):
+            it.dependencies = [names.get(name, name) for name in it.dependencies]
+        container = str(it.parameters.get(CONTAINER))
+        if container in names:
+            it.parameters = it.parameters | {CONTAINER: names[container]}
