@@ -1,8 +1,9 @@
 """The ``handler-runner`` service: one Celery worker for each queue, all forked from one process.
 
 The application is imported once, and the workers are forked from it, so that its memory is there once:
-three workers started one by one would need three times as much. A worker that dies is started again. When
-this process ends, however it ends, its workers and their children end too.
+three workers started one by one would need three times as much. A worker that dies is started again. One
+that runs on demand (``tasks/demand.py``) may end when it is idle, and is started again when it is asked
+for. When this process ends, however it ends, its workers and their children end too.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import ctypes
 import gc
 import logging
+import math
 import os
 import signal
 import sys
@@ -20,13 +22,18 @@ from typing import NoReturn
 
 from celery import Celery
 
+from tasks import demand
+
 log = logging.getLogger("handler-runner")
+
+ON_DEMAND = frozenset({"files"})
+"""The queues whose workers end when they are idle."""
 
 RESTART_DELAY_S = 1.0
 GRACE_S = 10.0
 PR_SET_PDEATHSIG = 1
 
-WATCHED = frozenset({signal.SIGCHLD, signal.SIGTERM, signal.SIGINT})
+WATCHED = frozenset({signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, demand.ASKED})
 ENDING = frozenset({signal.SIGTERM, signal.SIGINT})
 
 
@@ -39,12 +46,19 @@ class Child:
 
 
 class HandlerRunner:
-    """Keeps one child per queue. ``work`` is what a child does; it returns the child's exit code."""
+    """Keeps one child per queue. ``work`` is what a child does; it returns the child's exit code.
 
-    def __init__(self, queues: tuple[str, ...], work: Callable[[str], int]) -> None:
-        self._queues = queues
+    A child of a queue in ``on_demand`` that ends well is not started again before it is asked for. At first
+    each of them is started: work of an earlier life may be waiting.
+    """
+
+    def __init__(
+        self, queues: tuple[str, ...], work: Callable[[str], int], *, on_demand: frozenset[str] = frozenset()
+    ) -> None:
+        self._on_demand = on_demand
         self._work = work
         self._children: dict[int, Child] = {}
+        self._asked_s = -math.inf
         self._due_s: dict[str, float] = dict.fromkeys(queues, 0.0)
 
     @property
@@ -59,9 +73,17 @@ class HandlerRunner:
         asked = False
         while not asked:
             self._start_due()
-            asked = self._wait(self._next_due_s()) in ENDING
+            received = self._wait(self._next_due_s())
+            asked = received in ENDING
             self._reap()
+            if received == demand.ASKED:
+                self._asked_s = time.monotonic()
+                self._start_on_demand()
         self._end_all()
+
+    def _start_on_demand(self) -> None:
+        here = {child.queue for child in self._children.values()} | self._due_s.keys()
+        self._due_s |= dict.fromkeys(self._on_demand - here, 0.0)
 
     def _start_due(self) -> None:
         for queue, due_s in list(self._due_s.items()):
@@ -80,6 +102,7 @@ class HandlerRunner:
         code = 1
         try:
             die_with_parent()
+            demand.serve(os.getppid())
             signal.pthread_sigmask(signal.SIG_UNBLOCK, WATCHED)
             code = self._work(queue)
         except SystemExit as ending:
@@ -108,6 +131,12 @@ class HandlerRunner:
                 return
             if (child := self._children.pop(pid, None)) is not None:
                 code = os.waitstatus_to_exitcode(status)
+                if code == 0 and child.queue in self._on_demand:
+                    log.info("worker for queue %s was idle, and ended (%d)", child.queue, pid)
+                    if time.monotonic() - self._asked_s < demand.ENDING_TAKES_S:
+                        # What it was asked for may have come when it had already made up its mind.
+                        self._due_s[child.queue] = 0.0
+                    continue
                 log.warning("worker for queue %s ended (%d, exit code %d)", child.queue, pid, code)
                 # One that falls over at once is not started in a tight circle.
                 self._due_s[child.queue] = child.started_s + RESTART_DELAY_S
@@ -145,6 +174,8 @@ def prepare(app: Celery) -> None:
     """
     app.loader.import_default_modules()
     app.finalize()
+    # Neither connects by itself; both would be built by each process.
+    _ = app.backend, app.amqp.router
     gc.collect()
     gc.freeze()
 
@@ -173,8 +204,14 @@ def main() -> int:
 
     log_to_cluster_log()
     prepare(app)
-    HandlerRunner((HEALTH, CLUSTER, FILES), lambda queue: work(app, queue)).run()
+    HandlerRunner((HEALTH, CLUSTER, FILES), lambda queue: _be(app, queue), on_demand=ON_DEMAND).run()
     return 0
+
+
+def _be(app: Celery, queue: str) -> int:
+    if queue in ON_DEMAND:
+        demand.end_when_idle()
+    return work(app, queue)
 
 
 if __name__ == "__main__":

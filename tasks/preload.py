@@ -1,20 +1,29 @@
 """Importing this imports what the services of a node have in common: it is done once, before they are forked.
 
-Nothing here reads the node's configuration: a service that is started again reads it anew.
+With it comes the node's configuration, as it is on file at that moment. A service that is started when the
+file has changed is not forked but started from the beginning (``forking_supervisord``).
 """
 
 from __future__ import annotations
 
 from importlib import import_module
 
+from tasks.app import app
+from tasks.handler_runner import prepare
+
 SHARED = (
+    "billiard.pool",
+    "celery.app.control",
+    "celery.app.log",
     "celery.apps.worker",
     "celery.backends.redis",
     "celery.beat",
     "celery.concurrency.solo",
+    "celery.events.receiver",
     "celery.worker.autoscale",
     "celery.worker.components",
     "celery.worker.consumer",
+    "celery.worker.consumer.delayed_delivery",
     "celery.worker.pidbox",
     "celery.worker.strategy",
     "kombu.asynchronous.hub",
@@ -29,3 +38,5 @@ SHARED = (
 
 for _name in SHARED:
     import_module(_name)
+
+prepare(app)

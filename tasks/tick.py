@@ -10,7 +10,7 @@ from orchestrator import reconcile
 from orchestrator.decide.situation import Situation
 from orchestrator.model.action import Plan
 from orchestrator.model.snapshot import MembershipState
-from tasks import progress
+from tasks import demand, progress
 from tasks.actions import signature_of
 from tasks.app import app
 from tasks.formation import stop_being_member
@@ -43,6 +43,9 @@ def dispatch(part: Plan, seen: Mapping[Line, int]) -> bool:
     While an earlier plan is being carried out nothing is enqueued, and neither when an action has come to
     its end since the look (``seen``: how many had by then): what is still due will be decided again.
     """
+    if part.is_beside:
+        # Also when some of it waits already: whoever was asked for that may have died on the way to it.
+        demand.ask()
     line = progress.BESIDE if part.is_beside else progress.CHAIN
     if line.is_busy() or line.actions_done() != seen[line] or not line.begins():
         return False

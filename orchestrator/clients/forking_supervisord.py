@@ -4,6 +4,9 @@ What they all import is imported once, before the first of them is started: its 
 service that has died is back without the second of processor time that its imports would take. To everyone
 else they are what they were: programs with names, process ids and command lines of their own, and none of
 them ends with another.
+
+What is imported may depend on the node's configuration. When that file has changed since, a service is
+started anew in the usual way.
 """
 
 from __future__ import annotations
@@ -24,9 +27,23 @@ from typing import NoReturn
 from supervisor import supervisord
 from supervisor.options import ServerOptions
 
+from orchestrator.config import config_file
+
 PR_SET_NAME = 15
 ARG_START, ARG_END = 45, 46
 """Where /proc/<pid>/stat tells the place of the command line, counted from after the program's name."""
+
+
+def _configuration() -> bytes | None:
+    """What the node's configuration file says at this moment."""
+    try:
+        return config_file().read_bytes()
+    except OSError:
+        return None
+
+
+_read = _configuration()
+"""What it said before anything was imported that may depend on it."""
 
 
 class ForkingOptions(ServerOptions):  # type: ignore[misc]  # The library has no types.
@@ -34,7 +51,7 @@ class ForkingOptions(ServerOptions):  # type: ignore[misc]  # The library has no
 
     def execve(self, filename: str, argv: Sequence[str], env: Mapping[str, str]) -> None:
         """Become the program: a module that says so is called, everything else is executed as usual."""
-        if argv[:2] == [sys.executable, "-m"]:
+        if argv[:2] == [sys.executable, "-m"] and _configuration() == _read:
             become(argv[2], argv, env)
         super().execve(filename, argv, env)
 

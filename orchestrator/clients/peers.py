@@ -9,13 +9,15 @@ import logging
 import socket
 import threading
 import time
-
-import paramiko
+from typing import TYPE_CHECKING
 
 from orchestrator.clients import ssh_files
 from orchestrator.config import NodeConfig
 from orchestrator.model.errors import PeerUnavailable
 from orchestrator.model.snapshot import Member
+
+if TYPE_CHECKING:
+    import paramiko
 
 log = logging.getLogger(__name__)
 ANSWER_BYTES = 100
@@ -37,7 +39,7 @@ class Peers:
         deadline = _Deadline(timeout_s)
         try:
             answer = self._ask(member, f"fence {term}", deadline)
-        except (OSError, EOFError, ValueError, paramiko.SSHException, PeerUnavailable) as error:
+        except (OSError, EOFError, ValueError, PeerUnavailable) as error:
             log.warning("%s could not fence %s for term %d: %s", self._me, member.name, term, error)
             return False
         log.info("%s asked %s to fence itself for term %d: %s", self._me, member.name, term, answer)
@@ -49,25 +51,33 @@ class Peers:
         with socket.create_connection(address, timeout=deadline.at_most(connect_timeout_s)) as connection:
             # Small messages go back and forth: otherwise three of them wait 40 ms for the one before.
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            transport = paramiko.Transport(connection)
-            # Not every wait of the library can be bounded; the end of the connection ends them all.
-            watchdog = threading.Timer(deadline.left_s(), transport.close)
-            watchdog.start()
-            try:
-                # A frozen machine's kernel still accepts connections; the banner shows that nobody is there.
-                transport.banner_timeout = deadline.at_most(connect_timeout_s)
-                transport.auth_timeout = deadline.left_s()
-                transport.start_client(timeout=deadline.left_s())
-                _check_identity(transport, member)
-                transport.auth_publickey(getpass.getuser(), self._client_key())
-                return _request(transport, request, deadline)
-            finally:
-                watchdog.cancel()
-                transport.close()
+            return self._converse(connection, member, request, deadline)
 
-    def _client_key(self) -> paramiko.PKey:
-        path = self._config.paths.ssh / ssh_files.CLIENT_KEY
-        return paramiko.Ed25519Key.from_private_key_file(str(path))
+    def _converse(self, connection: socket.socket, member: Member, request: str, deadline: _Deadline) -> str:
+        # It takes 8 MiB, which is too much for processes that may never need it; and for a machine that
+        # refuses the connection, as one does whose processes are gone, it is not needed either.
+        import paramiko  # noqa: PLC0415
+
+        transport = paramiko.Transport(connection)
+        # Not every wait of the library can be bounded; the end of the connection ends them all.
+        watchdog = threading.Timer(deadline.left_s(), transport.close)
+        watchdog.start()
+        try:
+            # A frozen machine's kernel still accepts connections; the banner shows that nobody is there.
+            transport.banner_timeout = deadline.at_most(self._config.timing.fence_connect_timeout_s)
+            transport.auth_timeout = deadline.left_s()
+            transport.start_client(timeout=deadline.left_s())
+            _check_identity(transport, member)
+            key = paramiko.Ed25519Key.from_private_key_file(
+                str(self._config.paths.ssh / ssh_files.CLIENT_KEY)
+            )
+            transport.auth_publickey(getpass.getuser(), key)
+            return _request(transport, request, deadline)
+        except paramiko.SSHException as error:
+            raise PeerUnavailable(str(error)) from error
+        finally:
+            watchdog.cancel()
+            transport.close()
 
 
 def _check_identity(transport: paramiko.Transport, member: Member) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from unittest import mock
 
 from orchestrator.clients.mirror import Mirror
 from orchestrator.model.action import KeepSlots, Plan
 from orchestrator.model.file_actions import SweepFiles, SyncFiles
-from tasks import progress
+from tasks import demand, progress
 from tasks.app import app, config
 from tasks.tick import dispatch
 
@@ -37,9 +38,11 @@ def main() -> None:
     told = {}
     both = Plan("leading", (*CHAIN.actions, SweepFiles(3), *FILES.actions))
     told["parts"] = [[type(action).__name__ for action in part.actions] for part in both.parts()]
-    told["files"] = dispatch(FILES, seen())
-    told["files again, while it waits"] = dispatch(FILES, seen())
-    told["chain, while files wait"] = dispatch(CHAIN, seen())
+    with mock.patch.object(demand, "ask") as ask:
+        told["files"] = dispatch(FILES, seen())
+        told["files again, while it waits"] = dispatch(FILES, seen())
+        told["chain, while files wait"] = dispatch(CHAIN, seen())
+        told["asked for the worker of files"] = ask.call_count
     told["chain again"] = dispatch(CHAIN, seen())
     told["queued"] = queued()
     forget()

@@ -9,10 +9,12 @@ import time
 
 from celery import Celery
 
-from tasks import time_limits  # noqa: F401 - it is what is tested
+from tasks import demand, time_limits  # noqa: F401 - the second is what is tested
 from tasks.handler_runner import HandlerRunner, prepare, work
 
 QUEUES = ("health", "cluster", "files")
+ON_DEMAND = "on-demand"
+IDLE_S = 0.5
 
 app = Celery("stub")
 
@@ -27,6 +29,17 @@ def hang():
     time.sleep(3600)
 
 
+@app.task(name="ask")
+def ask():
+    demand.ask()
+
+
+def be(queue):
+    if queue == ON_DEMAND:
+        demand.end_when_idle(IDLE_S)
+    return work(app, queue)
+
+
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO)
     app.conf.update(
@@ -36,4 +49,4 @@ if __name__ == "__main__":
         worker_prefetch_multiplier=1,
     )
     prepare(app)
-    HandlerRunner(QUEUES, lambda queue: work(app, queue)).run()
+    HandlerRunner((*QUEUES, ON_DEMAND), be, on_demand=frozenset({ON_DEMAND})).run()

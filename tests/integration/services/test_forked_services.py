@@ -106,3 +106,17 @@ def test_the_services_of_a_killed_supervisord_are_found_and_ended(node):
     assert {"first", "second"} <= shown()
     supervisord.clear_leftovers(node.config, node.config_file)
     assert not node.processes()
+
+
+def test_one_that_starts_when_the_configuration_has_changed_is_started_anew(node):
+    def is_forked(name):
+        # The kernel shows the environment that a program was executed with: here that of supervisord.
+        return b"SUPERVISOR_PROCESS_NAME" not in Path(f"/proc/{node.pid(name)}/environ").read_bytes()
+
+    assert is_forked("first")
+    node.config_file.write_text("# This is not what was read when the libraries were imported.\n")
+    killed = node.pid("first")
+    os.kill(killed, signal.SIGKILL)
+    eventually(lambda: node.pid("first") not in {None, killed}, 10, "it runs again")
+    eventually(lambda: not is_forked("first"), 10, "it has been executed")
+    assert is_forked("second")

@@ -55,6 +55,7 @@ def test_two_lines(node_file):
         "files": True,
         "files again, while it waits": False,
         "chain, while files wait": True,
+        "asked for the worker of files": 2,
         "chain again": False,
         "queued": {"cluster": 1, "files": 1},
         "files, while one runs": False,

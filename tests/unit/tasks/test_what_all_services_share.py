@@ -1,0 +1,30 @@
+"""What is imported before the services are forked: all that they have in common, and nothing that few need."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+TIMEOUT_S = 60
+LOADED = "import json, sys, tasks.preload; print(json.dumps(sorted(sys.modules)))"
+
+
+@pytest.fixture(scope="module")
+def loaded():
+    done = subprocess.run(
+        [sys.executable, "-c", LOADED], stdout=subprocess.PIPE, timeout=TIMEOUT_S, check=True, text=True
+    )
+    return set(json.loads(done.stdout))
+
+
+@pytest.mark.parametrize("module", ["tasks.actions", "tasks.formation", "tasks.tick", "celery.apps.worker"])
+def test_what_a_worker_needs_is_there(loaded, module):
+    assert module in loaded
+
+
+@pytest.mark.parametrize("module", ["paramiko", "sqlalchemy", "fastapi", "aiohttp", "dsl_parser"])
+def test_what_few_need_is_not(loaded, module):
+    assert module not in loaded
