@@ -16,7 +16,7 @@ from cloudify_rest_client.nodes import Node
 
 from manager.operations import reading
 from manager.operations.database import Database
-from manager.operations.evaluating import evaluated, has_functions
+from manager.operations.evaluating import evaluate_instance, evaluate_node, evaluated, has_functions
 from manager.operations.fence import Started
 from manager.operations.lines import Handler, Lines
 from manager.operations.reading import Deployment, NotThere, unit_of
@@ -56,8 +56,7 @@ class DatabaseEndpoint(Endpoint):
         except NotThere as error:
             raise NonRecoverableError(str(error)) from error
         if has_functions(node["properties"]):
-            context = {"self": instance_context} if instance_context else {}
-            node["properties"] = evaluated(self.deployment, node["properties"], context)
+            evaluate_node(self.deployment, node, instance_context)
         return node
 
     def get_node_instance(self, node_instance_id: str) -> NodeInstance:
@@ -67,7 +66,7 @@ class DatabaseEndpoint(Endpoint):
         except NotThere as error:
             raise NonRecoverableError(str(error)) from error
         if has_functions(row["runtime_properties"]):
-            evaluated(self.deployment, row["runtime_properties"], {"self": node_instance_id})
+            evaluate_instance(self.deployment, row)
         return NodeInstance(row.pop("id"), **row)
 
     def update_node_instance(self, node_instance: NodeInstance) -> None:

@@ -122,6 +122,16 @@ def evaluated(deployment: Deployment, payload: Json, context: Json) -> Json:
     return done
 
 
+def evaluate_node(deployment: Deployment, node: Json, instance: str | None) -> None:
+    """Evaluate the functions in a node's properties, as its ``instance`` sees them."""
+    functions.evaluate_node_functions(node, Storage(deployment), instance)
+
+
+def evaluate_instance(deployment: Deployment, instance: Json) -> None:
+    """Evaluate the functions in an instance's runtime properties."""
+    functions.evaluate_node_instance_functions(instance, Storage(deployment))
+
+
 def has_functions(value: Any) -> bool:
     """Whether there may be anything to evaluate."""
     if isinstance(value, dict):

@@ -7,10 +7,12 @@ import ctypes
 import os
 import signal
 from pathlib import Path
+from typing import NoReturn
 
 PROC = Path("/proc")
 PR_SET_PDEATHSIG = 1
 ROUNDS = 20
+MAX_DESCRIPTORS = 4096
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -18,6 +20,42 @@ _libc = ctypes.CDLL(None, use_errno=True)
 def die_with_parent() -> None:
     """Have the kernel kill this process when the thread that made it ends, however that ends."""
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+class Warden:
+    """Kills a process group when this process ends before it has dismissed the warden, however it ends.
+
+    It is a process of its own. What it does before it ends is but a few calls of the system: this process may
+    have threads, and in a copy of it they are gone with whatever they hold.
+    """
+
+    def __init__(self, group: int) -> None:
+        reading, self._writing = os.pipe()
+        self._pid = os.fork()
+        if self._pid == 0:
+            _watch(reading, group)
+        os.close(reading)
+
+    def dismiss(self) -> None:
+        """The group may live. A second time nothing happens."""
+        if self._pid:
+            os.write(self._writing, b"!")
+            os.close(self._writing)
+            os.waitpid(self._pid, 0)
+            self._pid = 0
+
+
+def _watch(reading: int, group: int) -> NoReturn:
+    try:
+        # Away from the group of its parent, which may be killed as a whole, and from all that it has open.
+        os.setsid()
+        os.closerange(0, reading)
+        os.closerange(reading + 1, MAX_DESCRIPTORS)
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
+        if not os.read(reading, 1):
+            os.killpg(group, signal.SIGKILL)
+    finally:
+        os._exit(0)
 
 
 def end_tree(pid: int) -> None:

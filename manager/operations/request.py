@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from billiard.exceptions import TimeLimitExceeded
 from celery.worker.request import Request
 from pydantic import ValidationError
 
@@ -74,10 +75,10 @@ class OperationRequest(Request):
     ) -> Any:
         """Its process has died, or has failed in a way that no operation can."""
         done = super().on_failure(exc_info, send_failed_event, return_ok)
+        error = getattr(exc_info.exception, "exc", exc_info.exception)
         if self.wanted_dead:
             self._answer("It was killed.", recoverable=False)
-        else:
-            error = getattr(exc_info.exception, "exc", exc_info.exception)
+        elif not isinstance(error, TimeLimitExceeded):  # ``on_timeout`` comes next.
             self._answer(
                 f"The process {self.worker_pid} that ran it ended before it had answered: {error}",
                 recoverable=True,

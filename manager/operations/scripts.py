@@ -23,7 +23,7 @@ from cloudify.state import current_ctx
 from cloudify.utils import get_exec_tempdir
 from script_runner import tasks
 
-from manager.operations.processes import die_with_parent
+from manager.operations.processes import Warden
 
 LOOK_EVERY_S = 0.02
 TELL_EVERY_S = 20.0
@@ -70,17 +70,22 @@ class CtxServer(CtxProxy):
 
 
 class Script(subprocess.Popen[bytes]):
-    """A script reads nothing, ends when nobody waits for it any more, and is a group with what it starts."""
+    """A script is a group with all that it starts, and they end when nobody waits for it any more.
+
+    When it has ended by itself, what it has left in the background goes on.
+    """
 
     def __init__(self, args: str, **options: Any) -> None:
         options["bufsize"] = -1
-        super().__init__(
-            args,
-            **options,
-            stdin=subprocess.DEVNULL,
-            process_group=0,
-            preexec_fn=die_with_parent,
-        )
+        super().__init__(args, **options, stdin=subprocess.DEVNULL, process_group=0)
+        self._warden = Warden(self.pid)
+
+    def poll(self) -> int | None:
+        """Its exit code; None: it runs."""
+        code = super().poll()
+        if code is not None:
+            self._warden.dismiss()
+        return code
 
 
 tasks.HTTPCtxProxy = CtxServer

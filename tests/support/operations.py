@@ -89,7 +89,7 @@ class Place:
         """A message for a new operation of the node ``app``."""
         attempt = more.pop("attempt", 0)
         state = more.pop("state", "sending")
-        timeout_s = more.pop("timeout_s", None)
+        limits = {name: more.pop(name) for name in ("timeout_s", "timeout_recoverable") if name in more}
         context = {
             "type": "operation",
             "task_name": task_name,
@@ -110,7 +110,7 @@ class Place:
             attempt=attempt,
             context=context,
             kwargs=dict(kwargs or {}),
-            timeout_s=timeout_s,
+            **limits,
         )
 
     def run(self, task_name: str, kwargs: Mapping[str, Any] | None = None, **more: Any) -> Answer:
