@@ -27,12 +27,18 @@ LOGGER = "cloudify.manager"
 class About(Protocol):
     """The execution that lines are about: a row of it, or what is known of one."""
 
-    pk: Any
-    id: Any
-    tenant_id: Any
-    deployment_id: Any
-    blueprint_id: Any
-    workflow_id: Any
+    @property
+    def pk(self) -> Any: ...
+    @property
+    def id(self) -> Any: ...
+    @property
+    def tenant_id(self) -> Any: ...
+    @property
+    def deployment_id(self) -> Any: ...
+    @property
+    def blueprint_id(self) -> Any: ...
+    @property
+    def workflow_id(self) -> Any: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +88,8 @@ COLUMNS = {
     **{name: "jsonb" if name == "error_causes" else "text" for name in LINE_COLUMNS},
 }
 
+_TYPED = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
+
 LOCK = text(
     "SELECT pg_advisory_xact_lock(:class, key) FROM unnest(CAST(:keys AS int[])) AS key ORDER BY key"
 ).bindparams(**{"class": LOCKS})
@@ -90,14 +98,19 @@ WRITE = text(
     f"INSERT INTO events ({', '.join(COLUMNS)}, timestamp, reported_timestamp) "  # noqa: S608  names of columns
     f"SELECT {', '.join(f'line.{name}' for name in COLUMNS)}, clock_timestamp(), greatest(clock_timestamp(), "
     "(SELECT max(e.reported_timestamp) FROM events e WHERE e.execution_id = line.execution_id)) "
-    "FROM jsonb_to_recordset(CAST(:lines AS jsonb)) "
-    f"AS line ({', '.join(f'{name} {kind}' for name, kind in COLUMNS.items())})"
+    f"FROM ROWS FROM (jsonb_to_recordset(CAST(:lines AS jsonb)) AS ({_TYPED})) "
+    f"WITH ORDINALITY AS line ({', '.join(COLUMNS)}, number) ORDER BY number"
 )
 
 
 def started(execution: About) -> Line:
     """It begins."""
     return Line(f"Starting '{execution.workflow_id}' workflow execution", "workflow_started")
+
+
+def resumed(execution: About) -> Line:
+    """It was interrupted, and goes on where it stood."""
+    return Line(f"Resuming '{execution.workflow_id}' workflow execution", "workflow_resumed")
 
 
 def succeeded(execution: About) -> Line:

@@ -25,6 +25,11 @@ class LeaseReader(Connection):
             return Verdict.LEADING
         return Verdict.NOT_LEADING if state.settled else Verdict.UNDECIDED
 
+    def term(self) -> int | None:
+        """The term in which this node leads, or last saw somebody lead; None when it is in no cluster."""
+        state = lease_file.read(self.paths.lease_file)
+        return state.term if state is not None and state.member else None
+
     def _verdict_without_lease(self) -> Verdict:
         """The file lies in memory: it is not there before the first tick after a start of the machine."""
         try:

@@ -16,6 +16,11 @@ from manager.operations.message import Answer, Outcome
 from manager.workflows.model import GraphState, OperationState, Task, TaskType
 
 FOR_EVER = -1
+
+NOT_RESUMABLE = (
+    "Cannot resume - operation not resumable: {}. It had begun when the manager that ran it was lost, and "
+    "nobody knows how far it came."
+)
 _TO_BEGIN = frozenset({OperationState.PENDING, OperationState.RESCHEDULED})
 
 
@@ -105,21 +110,20 @@ class Graph:
         changed, self._changed = list(self._changed.values()), {}
         return changed
 
-    def resume(self) -> str | None:
+    def resume(self) -> None:
         """Go on after the engine that carried this out has died.
 
         What had not begun is sent again; what an agent does as well, under the same number: it knows what it
-        has begun. What the manager was doing runs again if that is allowed; the name of one for which it is
-        not is returned, and the graph must not go on.
+        has begun. What the manager was doing runs again if that is allowed, else it has failed.
         """
         for task in list(self.running):
-            if not task.on_agent and task.state is OperationState.STARTED and not task.resumable:
-                return task.name
-            self._put(replace(task, state=OperationState.PENDING))
-            self._ready.append(task.id)
+            if task.state is OperationState.STARTED and not task.on_agent and not task.resumable:
+                self._fail(replace(task, state=OperationState.FAILED, error=NOT_RESUMABLE.format(task.name)))
+            else:
+                self._put(replace(task, state=OperationState.PENDING))
+                self._ready.append(task.id)
         for name in self._rescheduled:
             self._rescheduled[name] = 0.0
-        return None
 
     def advance(self, now_s: float, *, dry_run: bool = False) -> Advance:
         """Begin whatever may be begun. Nothing may, once something has failed."""

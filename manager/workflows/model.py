@@ -18,6 +18,9 @@ ENGINES = 4
 CHANNEL = "executions"
 """Notifications of PostgreSQL on it say that executions, or graphs, want to be looked at."""
 
+FROM_ENGINE = "engine"
+"""The payload of the engine's own, for processes that wait for their graphs."""
+
 
 class OperationState(StrEnum):
     """How far a task has come (column ``operations.state``). A task that is *under way* has been sent."""
@@ -116,13 +119,3 @@ class Task:
 
 class GraphFailed(Exception):
     """A graph has failed: raised where a workflow function waits for it. The text says why."""
-
-
-class NotResumable(GraphFailed):
-    """An operation was interrupted that must not run twice."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(
-            f"Cannot resume - operation not resumable: {name}. It had begun when the manager that ran it was "
-            "lost, and nobody knows how far it came."
-        )

@@ -240,8 +240,9 @@ class WorkflowNodeInstance:
 
     def send_event(self, event: str, additional_context: Json | None = None) -> Any:
         """A task that tells people what happens."""
-        told = {"node_instance_id": self.id, "event": event, "additional_context": additional_context}
-        return self.ctx.local_task(TaskType.NODE_EVENT, told)
+        where = {"node_instance_id": self.id, "node_name": self.node_id}
+        told = {"event": event, "additional_context": additional_context}
+        return self.ctx.local_task(TaskType.NODE_EVENT, {**where, **told})
 
 
 class Topology:

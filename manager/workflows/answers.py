@@ -1,0 +1,76 @@
+"""The answers of operations, taken from the broker by a thread, and given to the engine many at a time.
+
+They are read where they lie, and removed when the engine has stored them. If it dies before, the next one
+reads them again: an answer that arrives twice counts once. (Celery's own consumer would take them out at
+once, and get back what it had not acknowledged only after its visibility timeout.) There is one engine at a
+time, so nobody else removes any.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import redis
+from pydantic import ValidationError
+
+from manager.operations.message import ANSWERS, Answer
+
+log = logging.getLogger(__name__)
+
+MOST, BLOCK_S = 500, 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """The oldest answers that are there. ``count``: of messages, also those that were none."""
+
+    answers: tuple[Answer, ...]
+    count: int
+
+
+class AnswersReader:
+    """Reads for as long as the process lives. ``lost``: is called when the broker cannot be read any more."""
+
+    def __init__(
+        self, broker: redis.Redis, take: Callable[[Taken], None], lost: Callable[[str], None]
+    ) -> None:
+        self._broker: Any = broker
+        self._take = take
+        self._lost = lost
+        self._go_on = threading.Event()
+
+    def start(self) -> None:
+        """Begin to read."""
+        threading.Thread(target=self._run, name="answers", daemon=True).start()
+
+    def stored(self, taken: Taken) -> None:
+        """These have been stored: the broker may forget them. Raises ``redis.RedisError``."""
+        self._broker.ltrim(ANSWERS, 0, -(taken.count + 1))
+        self._go_on.set()
+
+    def _run(self) -> None:
+        try:
+            while True:
+                # It moves the oldest to where it is: that waits until there is one, and changes nothing.
+                if self._broker.blmove(ANSWERS, ANSWERS, BLOCK_S, "RIGHT", "RIGHT") is None:
+                    continue
+                found = self._broker.lrange(ANSWERS, -MOST, -1)[::-1]
+                self._take(Taken(tuple(filter(None, map(_read, found))), len(found)))
+                self._go_on.wait()
+                self._go_on.clear()
+        except redis.RedisError as error:
+            self._lost(f"the broker cannot be read: {error!r}")
+
+
+def _read(raw: bytes) -> Answer | None:
+    try:
+        return Answer.model_validate_json(base64.b64decode(json.loads(raw)["body"]))
+    except (ValidationError, ValueError, LookupError, TypeError) as error:
+        log.warning("A message among the answers is none, and is dropped: %s", error)
+        return None

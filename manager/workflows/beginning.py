@@ -1,0 +1,47 @@
+"""How an execution is begun, or gone on with: which function builds its graphs."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Generator, Sequence
+from typing import Any, cast
+
+from manager.storage import Storage
+from manager.workflows import builtin, mappings, store
+from manager.workflows.building import Graph
+from manager.workflows.context import Say, WorkflowContext
+from manager.workflows.processes import WorkflowProcess
+from manager.workflows.reading import Records, Retrying
+from manager.workflows.runs import Run
+from manager.workflows.store import Batch, Facts
+
+log = logging.getLogger(__name__)
+
+
+class Beginning:
+    """Makes a ``Run`` of each execution."""
+
+    def __init__(self, storage: Storage, retrying: Retrying) -> None:
+        self._storage = storage
+        self._retrying = retrying
+
+    def begin(self, facts: Facts, graphs: Sequence[store.Graph], batch: Batch) -> Run:
+        """Begin, with the graphs that there are already. What cannot begin has failed."""
+        plan = facts.workflow
+        if plan is None:
+            error = f"The deployment {facts.deployment_id} has no workflow {facts.workflow_id}."
+            return Run.failed(facts, error, batch)
+        try:
+            if mappings.is_custom(plan):
+                return Run(facts, graphs, batch, process=WorkflowProcess(facts.id))
+            function = builtin.find(plan)
+        except (mappings.UnknownWorkflow, OSError) as error:
+            return Run.failed(facts, str(error), batch)
+        batch.resumable[facts.pk] = bool(getattr(function, "resumable", False))
+        return Run(facts, graphs, batch, make_steps=lambda say: self._call(facts, function, say))
+
+    def _call(self, facts: Facts, function: Any, say: Say) -> Generator[Graph, None, None]:
+        """Nothing of it runs before the first graph is asked for."""
+        records = Records(self._storage, facts.id)
+        ctx = WorkflowContext(records, say, self._retrying)
+        return cast("Generator[Graph, None, None]", function(ctx, **facts.parameters))

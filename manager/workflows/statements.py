@@ -1,0 +1,62 @@
+"""The statements by which the engine changes many rows at once. ``store`` says what they are for."""
+
+from __future__ import annotations
+
+from sqlalchemy import text
+
+CLAIM = text("""
+    UPDATE executions SET engine = :engine, term = :term,
+        status = CASE status WHEN 'pending' THEN 'started' ELSE status END,
+        started_at = coalesce(started_at, now())
+    WHERE pk IN (
+        SELECT pk FROM executions
+        WHERE engine IS NULL AND NOT is_system_workflow
+            AND status IN ('pending', 'started', 'cancelling', 'force_cancelling', 'kill_cancelling')
+        ORDER BY pk LIMIT :limit FOR UPDATE SKIP LOCKED
+    )
+    RETURNING pk
+""")
+
+ADD_TASKS = text("""
+    INSERT INTO operations (id, tasks_graph_pk, name, type, parameters, dependencies, state, retries)
+    SELECT v.id, :graph, v.name, v.type, v.parameters, v.dependencies, v.state, 0
+    FROM jsonb_to_recordset(CAST(:tasks AS jsonb))
+        AS v (id text, name text, type text, parameters jsonb, dependencies jsonb, state text)
+""")
+
+# An operation that has begun meanwhile stays so: its row says more than the engine knows.
+UPDATE_TASKS = text("""
+    UPDATE operations o SET state = v.state, retries = v.retries, result = v.result, error = v.error,
+        ended_at = CASE WHEN v.state IN ('succeeded', 'failed') THEN clock_timestamp() END
+    FROM jsonb_to_recordset(CAST(:tasks AS jsonb))
+        AS v (id text, state text, retries int, result jsonb, error text)
+    WHERE o.id = v.id
+""")
+
+MARK_SENT = text("UPDATE operations SET state = 'sent' WHERE id = ANY(:ids) AND state = 'sending'")
+
+PROGRESS = text("""
+    UPDATE executions e SET total_operations = v.total, finished_operations = v.finished
+    FROM unnest(CAST(:pks AS bigint[]), CAST(:totals AS int[]), CAST(:finished AS int[]))
+        AS v (pk, total, finished)
+    WHERE e.pk = v.pk
+""")
+
+# An answer about an operation whose execution was not taken up yet; whoever does will find it so.
+KEEP = text("""
+    UPDATE operations SET error = :error, result = CAST(:result AS jsonb),
+        state = CASE WHEN :outcome = 'succeeded' THEN 'succeeded'
+            WHEN :outcome = 'retry' OR :recoverable THEN 'rescheduled' ELSE 'failed' END,
+        retries = retries
+            + CASE WHEN :outcome = 'retry' OR :outcome = 'failed' AND :recoverable THEN 1 ELSE 0 END,
+        ended_at = CASE WHEN :outcome = 'succeeded' OR NOT :recoverable THEN clock_timestamp() END
+    WHERE id = :id AND retries = :attempt AND state IN ('sending', 'sent', 'started')
+""")
+
+SET_STATES = text("""
+    UPDATE node_instances i SET state = v.state, version = version + 1, updated_at = now(),
+        runtime_properties = CASE v.state WHEN 'uninitialized' THEN '{}' ELSE i.runtime_properties END
+    FROM unnest(CAST(:ids AS text[]), CAST(:states AS text[]), CAST(:tenants AS bigint[]))
+        AS v (id, state, tenant)
+    WHERE i.id = v.id AND i.tenant_id = v.tenant
+""")
