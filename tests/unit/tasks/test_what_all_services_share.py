@@ -1,4 +1,4 @@
-"""What is imported before the services are forked: all that they have in common, and nothing that few need."""
+"""What is imported before services are forked: what they have in common, and nothing that few of them need."""
 
 from __future__ import annotations
 
