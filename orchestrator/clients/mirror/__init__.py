@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from orchestrator.clients.mirror.transfer import MANY, Transfer
+from orchestrator.clients.mirror.transfer import MANY, Transfer, unit_of
 from orchestrator.clients.mirror.tree import Tree
 from orchestrator.config import NodeConfig
 from orchestrator.model.errors import Unfinished
@@ -69,11 +69,11 @@ class Mirror:
         Returns how many have come; one that the member no longer has is left out.
         """
         self._tree.discard_arrived()
-        placed = 0
-        for part in self._transfer.parts(units):
-            self._transfer.fetch(member, part)
-            placed += self._tree.place(part)
-        return placed
+        if len(units) > MANY:
+            self._transfer.fetch_all(member)
+        elif units:
+            self._transfer.fetch(member, units)
+        return self._tree.place(units)
 
     def mend(self, member: Member, units: frozenset[str], *, by_content: bool, delete: bool) -> int:
         """Have the content of ``units``, which both have, be that of ``member``; how many files were mended.
@@ -81,9 +81,10 @@ class Mirror:
         ``by_content``: compare checksums, not size and time. ``delete``: also what only this node has.
         """
         how = {"by_content": by_content, "delete": delete}
-        if len(units) > MANY:
-            units &= self._transfer.differing(member, **how)
-        mended = sum(self._transfer.mend(member, part, **how) for part in self._transfer.parts(units))
+        # One look at the whole tree is quicker than one into each unit, and usually finds nothing.
+        differing = self._transfer.differing(member, **how) if units else ()
+        names = [name for name in differing if unit_of(name) in units]
+        mended = sum(self._transfer.mend(member, part, **how) for part in self._transfer.parts(names))
         if mended:
             self._tree.sync()
         return mended

@@ -29,11 +29,8 @@ KEEP_CONNECTION_S = 30
 LIST_TIMEOUT_S = 30.0
 COMPLAINT = 300
 
-MOST_AT_ONCE = 5000
-"""Units that have arrived are put into the tree after each run: so much is what a killed one may cost."""
-
-MANY = 500
-"""Of so many units rsync takes longer to look into each than to look at the whole tree first."""
+MANY = 200
+"""More units than these are not named to rsync, which compares all that comes with all that was named."""
 
 COMMON = ("-rlptgo", "--numeric-ids", "--timeout=30", "--8-bit-output", "--out-format=%i %n")
 NAMED = ("--files-from=-", "--from0", "--ignore-missing-args", "--no-inc-recursive")
@@ -70,36 +67,42 @@ class Transfer:
         """Have all of ``units`` in the folder for arrivals. What a killed run has written is built upon."""
         self._rsync(member, units, ["--inplace"], str(self._config.paths.incoming))
 
-    def mend(self, member: Member, units: Iterable[str], *, by_content: bool, delete: bool) -> int:
+    def fetch_all(self, member: Member) -> None:
+        """The same for all that is not in the tree, unnamed. Of units that are there come empty folders."""
+        paths = self._config.paths
+        options = ["--inplace", f"--compare-dest={paths.files}"]
+        # The star leaves the uppermost folder, and its permissions, alone.
+        _, code = self._rsync_run(member, options, str(paths.incoming), what="*")
+        _require_all(member, code)
+
+    def mend(self, member: Member, names: Iterable[str], *, by_content: bool, delete: bool) -> int:
         """See ``Mirror``: what differs is written beside, and renamed when all has arrived."""
         options = ["--delay-updates", *["--checksum"] * by_content, *["--delete"] * delete]
-        return self._rsync(member, units, options, str(self._config.paths.files))
+        return self._rsync(member, names, options, str(self._config.paths.files))
 
     def differing(self, member: Member, *, by_content: bool, delete: bool) -> frozenset[str]:
-        """The units of which anything differs, by a look at the whole tree that changes nothing."""
+        """The files that differ, and the units of which anything else does. The look changes nothing."""
         options = ["--dry-run", *["--checksum"] * by_content, *["--delete"] * delete]
         told, _ = self._rsync_run(member, options, str(self._config.paths.files))
-        names = (ESCAPED.sub(_unescaped, line.partition(" ")[2].lstrip()) for line in told.splitlines())
-        return frozenset("/".join(name.split("/")[: forced_command.DEPTH]) for name in names)
+        return frozenset(map(_to_be_named, _lines(told)))
 
     @staticmethod
-    def parts(units: Iterable[str]) -> Iterator[list[str]]:
-        """``units`` in lots, one for each run."""
-        left = sorted(units)
+    def parts(names: Iterable[str]) -> Iterator[list[str]]:
+        """Names in lots, one for each run."""
+        left = sorted(names)
         while left:
-            yield left[:MOST_AT_ONCE]
-            left = left[MOST_AT_ONCE:]
+            yield left[:MANY]
+            left = left[MANY:]
 
-    def _rsync(self, member: Member, units: Iterable[str], options: Iterable[str], target: str) -> int:
+    def _rsync(self, member: Member, names: Iterable[str], options: Iterable[str], target: str) -> int:
         """Returns how many files were written or deleted."""
-        wanted = "".join(f"{unit}\0" for unit in units)
-        told, code = self._rsync_run(member, [*NAMED, *options], target, wanted)
-        if code == VANISHED:
-            raise Unfinished(f"files of {member.name} were removed while they were read")
-        return sum(line[:2] == ">f" or line.startswith("*deleting") for line in told.splitlines())
+        wanted = "".join(f"{name}\0" for name in names)
+        told, code = self._rsync_run(member, [*NAMED, *options], target, tell=wanted)
+        _require_all(member, code)
+        return sum(line[:2] == ">f" or line.startswith("*deleting") for line in _lines(told))
 
     def _rsync_run(
-        self, member: Member, options: Iterable[str], target: str, tell: str = ""
+        self, member: Member, options: Iterable[str], target: str, *, what: str = "", tell: str = ""
     ) -> tuple[str, int]:
         # An address of version 6 has colons itself.
         host = f"[{member.host_ip}]" if ":" in member.host_ip else member.host_ip
@@ -109,7 +112,7 @@ class Transfer:
             *options,
             "--rsync-path=files",
             f"--rsh={shlex.join(self._ssh(member))}",
-            f"{host}::{ssh_files.MODULE}/",
+            f"{host}::{ssh_files.MODULE}/{what}",
             f"{target}/",
         ]
         return self._run(command, member, self._timeout_s, tell=tell, accept=VANISHED)
@@ -137,6 +140,9 @@ class Transfer:
             "ControlPersist": KEEP_CONNECTION_S,
             # Where processors have instructions for it, it takes a fraction of the usual one's time.
             "Ciphers": "^aes128-gcm@openssh.com",
+            # What comes first by default is safe from computers that are not built yet, and takes as long as
+            # all the rest of connecting. Commits travel to the replicas under this one as well (TLS).
+            "KexAlgorithms": "^curve25519-sha256",
             "LogLevel": "ERROR",
         }
         options = [word for name, value in settings.items() for word in ("-o", f"{name}={_quoted(value)}")]
@@ -174,6 +180,30 @@ class Transfer:
                 f"{member.name} did not send files ({process.returncode}): {why[-COMPLAINT:]}"
             )
         return told, process.returncode
+
+
+def _require_all(member: Member, code: int) -> None:
+    if code == VANISHED:
+        raise Unfinished(f"files of {member.name} were removed while they were read")
+
+
+def _lines(told: str) -> list[str]:
+    # Names may hold what Python, unlike rsync, takes for the end of a line.
+    return told.removesuffix("\n").split("\n") if told else []
+
+
+def unit_of(path: str) -> str:
+    """The unit that a path leads into."""
+    return "/".join(path.split("/")[: forced_command.DEPTH])
+
+
+def _to_be_named(line: str) -> str:
+    """What rsync has to be told so that it does what it would do by this line of its own."""
+    change, _, name = line.partition(" ")
+    path = ESCAPED.sub(_unescaped, name.lstrip())
+    # A deletion belongs to a folder, and a folder that is named is looked into as a whole.
+    of_file = change[:1] != "*" and change[1:2] != "d"
+    return path if of_file else unit_of(path)
 
 
 def _unescaped(escaped: re.Match[str]) -> str:

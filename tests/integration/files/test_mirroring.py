@@ -120,7 +120,6 @@ def test_a_transfer_that_goes_on_after_its_worker_keeps_others_away(new):
         pass
 
 
-@pytest.mark.parametrize("many", [0, 500], ids=["by a look at the whole tree", "one by one"])
 @pytest.mark.parametrize(
     ("spoil", "found_by_content_only"),
     [
@@ -132,8 +131,7 @@ def test_a_transfer_that_goes_on_after_its_worker_keeps_others_away(new):
     ],
     ids=["changed", "deleted", "added", "permissions", "corrupted"],
 )
-def test_whatever_differs_is_mended(old, new, spoil, found_by_content_only, many, monkeypatch):
-    monkeypatch.setattr("orchestrator.clients.mirror.MANY", many)
+def test_whatever_differs_is_mended(old, new, spoil, found_by_content_only):
     old.put(unit(1), a="right", b="right").joinpath("a").chmod(0o644)
     old.put(unit(2, "ü \n#"))
     pull(new, old)
@@ -174,11 +172,63 @@ def test_a_unit_is_removed_with_its_empty_folders_also_when_it_is_read_only(new)
     assert not any((new.config.paths.incoming / ".trash").glob("*"))
 
 
-def test_many_units_are_fetched_in_several_runs(old, new, monkeypatch):
-    monkeypatch.setattr("orchestrator.clients.mirror.transfer.MOST_AT_ONCE", 5)
-    for number in range(12):
-        old.put(unit(number))
-    assert pull(new, old) == 12
+@pytest.fixture
+def many(monkeypatch):
+    """More units than rsync is told the names of."""
+    for module in ("orchestrator.clients.mirror", "orchestrator.clients.mirror.transfer"):
+        monkeypatch.setattr(f"{module}.MANY", 5)
+    return [unit(number) for number in range(12)]
+
+
+def test_many_units_are_fetched_without_naming_them(old, new, many):
+    before = new.config.paths.state.stat().st_mode, new.files.stat().st_mode
+    for each in many:
+        old.put(each, blueprint=each).chmod(0o750)
+    with new.mirror.alone():
+        assert new.mirror.fetch(old.member, frozenset(many[:3])) == 3
+    assert pull(new, old) == 9
+    assert contents(new.files) == contents(old.files)
+    assert (new.config.paths.state.stat().st_mode, new.files.stat().st_mode) == before
+    assert new.config.paths.incoming.stat().st_mode & 0o777 == 0o700
+
+
+def test_of_many_units_those_that_are_here_do_not_come_again(old, new, many):
+    for each in many:
+        old.put(each, blueprint=each)
+    with new.mirror.alone():
+        new.mirror.fetch(old.member, frozenset(many[:3]))
+    here = [(new.files / each).stat().st_ino for each in many[:3]]
+    pull(new, old)
+    assert [(new.files / each).stat().st_ino for each in many[:3]] == here
+    assert not [path for path in new.config.paths.incoming.rglob("*") if path.is_file()]
+
+
+def test_what_was_not_asked_for_is_not_put_into_the_tree(old, new, many):
+    for each in many:
+        old.put(each, blueprint=each)
+    with new.mirror.alone():
+        assert new.mirror.fetch(old.member, frozenset(many[:6])) == 6
+    assert new.mirror.units() == set(many[:6])
+    assert pull(new, old) == 6
+    assert contents(new.files) == contents(old.files)
+
+
+@pytest.mark.parametrize("name", ["a b ", "\u2028x", "line\nfeed", "\\#012", "ü\x85", "-e", "*"])
+def test_a_file_of_any_name_is_mended(old, new, name):
+    old.put(unit(1), **{name: "right"})
+    pull(new, old)
+    (new.files / unit(1) / name).write_text("spoilt")
+    assert mend(new, old) == 1
+    assert contents(new.files) == contents(old.files)
+
+
+def test_many_units_are_mended_in_several_runs(old, new, many):
+    for each in many:
+        old.put(each, blueprint=each)
+    pull(new, old)
+    for each in many:
+        (new.files / each / "blueprint").write_text("spoilt, and longer")
+    assert mend(new, old) == 12
     assert contents(new.files) == contents(old.files)
 
 
