@@ -1,4 +1,4 @@
-"""What is imported before services are forked: what they have in common, and nothing that few of them need."""
+"""What is imported before services are forked: what they have in common, and nothing that few of them use."""
 
 from __future__ import annotations
 
