@@ -149,9 +149,7 @@ class Engine:
     def __init__(self, world: World) -> None:
         self.world = world
         self.graph = Graph(world.rows[name] for name in world.rows)
-        self.stopped_by = self.graph.resume()
-        if self.stopped_by is None:
-            self._store([])
+        self.graph.resume()
 
     def turn(self, size: int) -> None:
         """Take some answers, begin what may begin, and store it before it is sent."""
@@ -163,7 +161,7 @@ class Engine:
         for task in step.done:
             assert not task.under_way
         world.at("before it is stored")
-        self._store(taken)
+        self._store()
         world.at("after it is stored")
         for task in step.sent:
             world.messages.append((task.id, task.retries))
@@ -172,7 +170,7 @@ class Engine:
         for _ in taken:
             world.answers.popleft()
 
-    def _store(self, taken: list[Answer]) -> None:
+    def _store(self) -> None:
         """One transaction. What a worker has stored meanwhile is not undone by an older picture of it."""
         for task in self.graph.changes():
             before = self.world.rows[task.id]

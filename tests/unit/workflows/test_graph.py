@@ -285,13 +285,16 @@ class TestTakingUp:
     @pytest.mark.parametrize(("left", "again"), [row[1:] for row in LEFT], ids=[row[0] for row in LEFT])
     def test_what_had_not_ended_is_sent_again_under_its_number(self, left, again):
         graph = Graph([task("a", **left)])
-        assert graph.resume() is None
+        graph.resume()
         messages = graph.advance(NOW_S).sent
         assert [(it.id, it.retries) for it in messages] == ([("a", left.get("retries", 0))] if again else [])
 
     def test_what_had_begun_on_the_manager_and_may_not_run_twice_ends_it(self):
         graph = Graph([task("a", state=S.STARTED, resumable=False)])
-        assert graph.resume() == "a"
+        graph.resume()
+        assert sent(graph) == set()
+        assert graph.outcome() is GraphState.FAILED
+        assert graph.failure.error.startswith("Cannot resume - operation not resumable: a.")
 
     def test_subgraphs_go_on_where_they_were(self):
         graph = Graph(
