@@ -53,6 +53,7 @@ def programs(config: NodeConfig, *, member: bool) -> tuple[Program, ...]:
         Program("check-runner", _python("tasks.check_runner")),
         Program("restservice", _python("manager")),
         Program("broker", (executable("redis-server"), broker), autostart=False),
+        Program("mgmtworker", _python("manager.workflows"), autostart=False),
     )
 
 

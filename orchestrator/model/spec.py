@@ -8,7 +8,7 @@ from typing import Any
 
 from orchestrator.model.errors import BadOption
 
-LEADER_SERVICES = ("broker",)
+LEADER_SERVICES = ("broker", "mgmtworker")
 """Services that run on the leader only, in the order in which they start; they stop the other way round."""
 
 

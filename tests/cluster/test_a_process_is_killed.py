@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import pytest
 
+from orchestrator.model.spec import LEADER_SERVICES
 from tests.cluster import nemesis
 from tests.cluster.house import WHOLE_S
 
@@ -27,7 +28,7 @@ MAY_BE_MISSED = frozenset({"check-runner", "handler-runner", "redis"})
 EVERYWHERE = (*nemesis.PROGRAMS, *nemesis.WORKERS)
 
 
-@pytest.mark.parametrize("name", [*EVERYWHERE, "broker"])
+@pytest.mark.parametrize("name", [*EVERYWHERE, *LEADER_SERVICES])
 def test_of_the_leader(cluster, traffic, name):
     leader = cluster.leader()
     term = cluster.view(leader).lease.term

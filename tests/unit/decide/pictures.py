@@ -91,7 +91,7 @@ def leader(*, cluster: Any = None, **changes: Any) -> Snapshot:
             cluster=view(**(cluster or {})),
             database=primary(),
             promise=Promise(round=40),
-            running=frozenset({"broker"}),
+            running=SPEC.leader_services,
             session="s1",
             valid_until_s=1002.5,
             files=FilesState(FILES, compared_s=1.0, checked_s=1.0, swept_s=1.0),

@@ -223,7 +223,7 @@ def test_a_removed_node_stops_everything():
 
 def test_services_of_a_leader():
     idle = leader(running=frozenset())
-    assert services.start_leader_services(idle, SPEC) == StartServices(frozenset({"broker"}))
+    assert services.start_leader_services(idle, SPEC) == StartServices(frozenset({"broker", "mgmtworker"}))
     assert services.start_leader_services(leader(), SPEC) is None
     not_yet = replace(idle, database=primary(read_only=True))
     assert services.start_leader_services(not_yet, SPEC) is None

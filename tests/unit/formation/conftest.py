@@ -12,7 +12,7 @@ from orchestrator.formation import broker, emptiness, node, pki
 from orchestrator.model.errors import ConsulUnavailable, DatabaseUnavailable
 from orchestrator.model.snapshot import Announcement, ClusterView, Lease, Member
 
-SERVICES = ("consul", "postgresql", "restservice", "broker")
+SERVICES = ("consul", "postgresql", "restservice", "broker", "mgmtworker")
 
 
 @dataclass
