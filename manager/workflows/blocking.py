@@ -31,6 +31,9 @@ class Graphs(Protocol):
     def save(self, name: str, tasks: tuple[Task, ...]) -> None:
         """Store a graph, for the engine to carry out; nothing happens when there is one of that name."""
 
+    def revive(self, name: str) -> None:
+        """Have a stored graph carried out further, unless it has succeeded."""
+
     def state(self, name: str) -> tuple[GraphState, str | None]:
         """How far it is, and, when it has failed, why."""
 
@@ -95,6 +98,7 @@ class BlockingContext(WorkflowContext):
                 f"The workflow takes another way than before it was interrupted, at its graph `{name}`: a "
                 "resumable workflow has to make the same graphs whenever it is called."
             )
+        self._graphs.revive(name)
         return stored
 
     def finish(self, name: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Iterator
+from functools import partial
 from typing import Any
 
 from manager.events import Line
@@ -23,7 +24,8 @@ class WorkflowContext:
 
     def __init__(self, source: Source, say: Say, retrying: Retrying | None = None) -> None:
         self.retrying = retrying or Retrying()
-        self.logger = _logger(say)
+        self._say = say
+        self.logger = self.make_logger()
         self._source = source
         facts = source.facts()
         self.execution_id = facts.execution_id
@@ -92,11 +94,20 @@ class WorkflowContext:
     ) -> Any:
         """A task that tells people what happens."""
         told = {"event": event, "event_type": event_type, "event_args": args}
-        return self.local_task(TaskType.WORKFLOW_EVENT, {**told, "additional_context": additional_context})
+        return self.engine_task(TaskType.WORKFLOW_EVENT, {**told, "additional_context": additional_context})
 
-    def local_task(self, kind: TaskType, parameters: Json) -> Any:
+    def engine_task(self, kind: TaskType, parameters: Json) -> Any:
         """A task that the engine does by itself."""
         return self.process(WorkflowTask(kind, kind.value, parameters))
+
+    def make_logger(
+        self, *, node_name: str | None = None, node_instance_id: str | None = None
+    ) -> logging.Logger:
+        """A logger for this execution, or for an instance in it."""
+        line = partial(Line, node_name=node_name, node_instance_id=node_instance_id)
+        logger = logging.Logger("workflow", logging.DEBUG)  # noqa: LOG001  # others are kept for ever
+        logger.addHandler(_ToExecution(self._say, line))
+        return logger
 
     def process(self, task: WorkflowTask) -> Any:
         """What the workflow function is given for a task that was made: the task itself, for a graph."""
@@ -106,16 +117,10 @@ class WorkflowContext:
 class _ToExecution(logging.Handler):
     """Log lines of a workflow, for those who read the execution's."""
 
-    def __init__(self, say: Say) -> None:
+    def __init__(self, say: Say, line: Callable[..., Line]) -> None:
         super().__init__()
-        self._say = say
+        self._say, self._line = say, line
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one line. An error is a matter of the workflow's."""
-        self._say(Line(self.format(record), level=record.levelname.lower()))
-
-
-def _logger(say: Say) -> logging.Logger:
-    logger = logging.Logger("workflow", logging.DEBUG)  # noqa: LOG001  # one for each execution, known to nobody else
-    logger.addHandler(_ToExecution(say))
-    return logger
+        self._say(self._line(self.format(record), level=record.levelname.lower()))

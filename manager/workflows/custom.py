@@ -36,7 +36,7 @@ from manager.workflows import compat, mappings
 from manager.workflows.blocking import BlockingContext
 from manager.workflows.model import GraphFailed
 from manager.workflows.reading import Records, Retrying
-from manager.workflows.stored_graphs import NotOurs, StoredGraphs
+from manager.workflows.stored_graphs import STARTED, NotOurs, StoredGraphs
 
 log = logging.getLogger("manager.workflows.custom")
 
@@ -123,19 +123,14 @@ class Run:
         """Store whether it can be resumed, before the function is called: so it is known whenever it was."""
         if work.resume and not resumable:
             raise mappings.UnknownWorkflow(f"Cannot resume - workflow not resumable: {work.workflow_id}")
-        ours = (
-            update(Execution)
-            .where(
-                Execution.id == work.execution_id,
-                Execution.engine == work.engine,
-                Execution.status == "started",
-            )
-            .values(resumable=resumable)
-            .returning(Execution.pk)
-        )
+        ours = Execution.id == work.execution_id, Execution.engine == work.engine
+        mark = update(Execution).where(*ours).values(resumable=resumable).returning(Execution.status)
         with self._storage.writing(WriteSlot()) as session:
-            if session.scalar(ours) is None:
-                raise NotOurs(f"Execution {work.execution_id} is not to be worked on here any more.")
+            status = session.scalar(mark)
+        if status is None:
+            raise NotOurs(f"Execution {work.execution_id} is worked on by another engine.")
+        if status != STARTED:
+            raise api.ExecutionCancelled
 
     def _call(self, work: Work, function: Callable[..., Any]) -> None:
         def say(line: Line) -> None:

@@ -105,5 +105,5 @@ def _update(ctx: WorkflowContext, name: str, parameters: Json) -> Graph:
 
 def _task(ctx: WorkflowContext, parameters: Json) -> WorkflowTask:
     kind = TaskType.NOP if ctx.dry_run else TaskType.UPDATE_INSTANCES
-    task: WorkflowTask = ctx.local_task(kind, parameters)
+    task: WorkflowTask = ctx.engine_task(kind, parameters)
     return task

@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import select as readiness
 import time
+from collections.abc import Callable
 from typing import Any
 
 import psycopg2
 from cloudify.workflows import api
-from sqlalchemy import Engine, exc, select, text
+from sqlalchemy import Engine, exc, select, text, update
+from sqlalchemy.orm import Session
 
 from manager.errors import OutcomeUnknown, Unavailable
 from manager.models import Execution, Operation, TasksGraph
@@ -19,6 +21,9 @@ from manager.workflows import store
 from manager.workflows.model import CHANNEL, GraphState, OperationState, Task, TaskType
 
 log = logging.getLogger(__name__)
+
+Change = Callable[[Session, int], object]
+"""Within a transaction, for the key of the execution."""
 
 STARTED = "started"
 TRY_AGAIN_S = 0.5
@@ -39,9 +44,18 @@ class StoredGraphs:
 
     def save(self, name: str, tasks: tuple[Task, ...]) -> None:
         """Store a graph. Raises ``NotOurs``, and ``api.ExecutionCancelled`` when nothing is to be begun."""
+        self._write(name, lambda session, pk: store.save_graph(session, pk, name, tasks))
+
+    def revive(self, name: str) -> None:
+        """Let the engine go on with a graph, unless it has succeeded. Raises as ``save``."""
+        unfinished = (TasksGraph.name == name, TasksGraph.state != GraphState.SUCCEEDED)
+        go_on = update(TasksGraph).where(*unfinished).values(state=GraphState.RUNNING)
+        self._write(name, lambda session, pk: session.execute(go_on.where(TasksGraph.execution_pk == pk)))
+
+    def _write(self, name: str, change: Change) -> None:
         while True:
             try:
-                self._save(name, tasks)
+                self._try_to_write(change)
             except exc.IntegrityError:
                 return  # An attempt before this one was committed after all.
             except (Unavailable, OutcomeUnknown) as error:
@@ -50,7 +64,7 @@ class StoredGraphs:
             else:
                 return
 
-    def _save(self, name: str, tasks: tuple[Task, ...]) -> None:
+    def _try_to_write(self, change: Change) -> None:
         mine = select(Execution.pk, Execution.status, Execution.engine).where(
             Execution.id == self._execution_id
         )
@@ -60,7 +74,7 @@ class StoredGraphs:
                 raise NotOurs(f"Execution {self._execution_id} is worked on by another engine.")
             if execution.status != STARTED:
                 raise api.ExecutionCancelled
-            store.save_graph(session, execution.pk, name, tasks)
+            change(session, execution.pk)
             notify = text("SELECT pg_notify(:channel, :id)")
             session.execute(notify, {"channel": CHANNEL, "id": self._execution_id})
 

@@ -5,6 +5,7 @@ Everything is read at once, and stays as it was until ``refresh_node_instances``
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -207,6 +208,11 @@ class WorkflowNodeInstance:
                 target._contained.append(self)  # noqa: SLF001  # another of its own kind
 
     @property
+    def logger(self) -> logging.Logger:
+        """For what is about this instance."""
+        return self.ctx.make_logger(node_name=self.node_id, node_instance_id=self.id)
+
+    @property
     def host(self) -> WorkflowNodeInstance | None:
         """The machine that it is on."""
         return self.ctx.get_node_instance(self.host_id or "")
@@ -236,13 +242,13 @@ class WorkflowNodeInstance:
     def set_state(self, state: str) -> Any:
         """A task that stores a new state of this instance."""
         kind = TaskType.NOP if self.ctx.dry_run else TaskType.SET_STATE
-        return self.ctx.local_task(kind, {"node_instance_id": self.id, "state": state})
+        return self.ctx.engine_task(kind, {"node_instance_id": self.id, "state": state})
 
     def send_event(self, event: str, additional_context: Json | None = None) -> Any:
         """A task that tells people what happens."""
         where = {"node_instance_id": self.id, "node_name": self.node_id}
         told = {"event": event, "additional_context": additional_context}
-        return self.ctx.local_task(TaskType.NODE_EVENT, {**where, **told})
+        return self.ctx.engine_task(TaskType.NODE_EVENT, {**where, **told})
 
 
 class Topology:
