@@ -1,14 +1,30 @@
-"""Sends operations to whoever carries them out, and ends them."""
+"""Sends operations to whoever carries them out, and ends them.
+
+What is sent in one turn is one command to the broker. Celery's own way takes ten times as long for each
+message, and a round trip; its messages are made here as its transport makes them (kombu's virtual transport
+for Redis: a list for each queue; the envelope of ``kombu.transport.virtual.Channel.prepare_message``).
+"""
 
 from __future__ import annotations
 
+import base64
+import json
+import uuid
 from collections.abc import Iterable, Sequence
+from typing import Any
 
+import redis
 from celery import Celery
 
 from manager.operations.killing import kill
 from manager.operations.message import OPERATIONS, TASK, Message, agent_queue, task_id
 from manager.workflows.model import Task
+
+AT_ONCE = 500
+"""Messages in one command."""
+
+EMBEDDED = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
+"""What Celery adds to the arguments of a task from which nothing follows."""
 
 
 def message_of(task: Task) -> Message:
@@ -27,29 +43,56 @@ def message_of(task: Task) -> Message:
     )
 
 
+def broker_of(app: Celery) -> redis.Redis:
+    """The application's broker as a Redis, for what Celery does not do. It connects when it is first used."""
+    options = app.conf.broker_transport_options
+    timeouts = {name: options[name] for name in ("socket_timeout", "socket_connect_timeout")}
+    found: redis.Redis = redis.Redis.from_url(
+        app.conf.broker_url, **timeouts, **(app.conf.broker_use_ssl or {})
+    )
+    return found
+
+
 class Sender:
-    """Publishes through one connection. Raises what kombu does when the broker cannot be reached."""
+    """Sends through one connection. Raises ``redis.RedisError`` when the broker cannot be reached."""
 
     def __init__(self, app: Celery) -> None:
         self._app = app
+        self._broker = broker_of(app)
+        made = app.amqp.create_task_message("", TASK, args=(), kwargs={}, argsrepr="", kwargsrepr="")
+        self._headers: dict[str, Any] = {**made.headers, "ignore_result": True}
 
     def send(self, tasks: Sequence[Task]) -> None:
-        """Send each of them once."""
-        if not tasks:
-            return
-        with self._app.producer_pool.acquire(block=True) as producer:
-            for task in tasks:
-                message = message_of(task)
-                self._app.send_task(
-                    TASK,
-                    args=[message.model_dump(mode="json")],
-                    task_id=message.task_id,
-                    queue=agent_queue(task.parameters["agent"]) if task.on_agent else OPERATIONS,
-                    producer=producer,
-                    ignore_result=True,
-                    retry=False,
-                )
+        """Send each of them once, in this order."""
+        queues: dict[str, list[str]] = {}
+        for task in tasks:
+            queue = agent_queue(task.parameters["agent"]) if task.on_agent else OPERATIONS
+            queues.setdefault(queue, []).append(self._envelope(message_of(task), queue))
+        for queue, envelopes in queues.items():
+            for first in range(0, len(envelopes), AT_ONCE):
+                self._broker.lpush(queue, *envelopes[first : first + AT_ONCE])
 
     def kill(self, tasks: Iterable[Task]) -> None:
         """Have those ended that run on this manager, or wait to."""
         kill(self._app, [task_id(task.id, task.retries) for task in tasks if not task.on_agent])
+
+    def _envelope(self, message: Message, queue: str) -> str:
+        name = message.task_id
+        body = json.dumps([[message.model_dump(mode="json")], {}, EMBEDDED]).encode()
+        return json.dumps(
+            {
+                "body": base64.b64encode(body).decode(),
+                "content-encoding": "utf-8",
+                "content-type": "application/json",
+                "headers": {**self._headers, "id": name, "root_id": name},
+                "properties": {
+                    "correlation_id": name,
+                    "reply_to": "",
+                    "delivery_mode": 2,
+                    "delivery_info": {"exchange": "", "routing_key": queue},
+                    "priority": 0,
+                    "body_encoding": "base64",
+                    "delivery_tag": uuid.uuid4().hex,
+                },
+            }
+        )
