@@ -37,6 +37,7 @@ COMMANDS = {
     "tenants": ("cli.commands.tenants:group", "The tenants of the manager, and who works in them."),
     "tokens": ("cli.commands.tokens:group", "Tokens, which stand for a user name and a password."),
     "users": ("cli.commands.users:group", "The users of the manager (for administrators)."),
+    "workflows": ("cli.commands.workflows:group", "Workflows: what can be done with a deployment."),
 }
 
 

@@ -194,5 +194,7 @@ class Interrupted(CliError):
 
     exit_code = 130
 
-    def __init__(self) -> None:
-        super().__init__("Interrupted. What a manager has begun goes on there.")
+    def __init__(
+        self, message: str = "Interrupted. What a manager has begun goes on there.", hint: str | None = None
+    ) -> None:
+        super().__init__(message, hint)

@@ -17,6 +17,7 @@ from cli.waiting import Deadline
 EVENT, LOG = "cloudify_event", "cloudify_log"
 END_STATUSES = ("terminated", "failed", "cancelled")
 FAILURES = {"failed": "failed", "cancelled": "was cancelled"}
+BEGIN_EVENTS = ("workflow_started", "workflow_resumed")
 END_EVENTS = ("workflow_succeeded", "workflow_failed", "workflow_cancelled")
 PAGE_SIZE = 1000
 
@@ -49,7 +50,10 @@ class Events:
         )
         items: list[Record] = page["items"]
         self.offset += len(items)
-        self.last_seen = self.last_seen or any(item.get("event_type") in END_EVENTS for item in items)
+        for item in items:
+            # An execution that was resumed has ended before.
+            if item.get("event_type") in (*BEGIN_EVENTS, *END_EVENTS):
+                self.last_seen = item["event_type"] in END_EVENTS
         return items
 
     def print_fresh(self) -> None:
@@ -60,7 +64,7 @@ class Events:
 
     def follow(self, timeout_s: float) -> Record:
         """Print what comes until the execution has ended, and return that. Raises ``TimedOut``."""
-        deadline = Deadline(timeout_s, f"cfy executions get {self.execution_id}")
+        deadline = Deadline(timeout_s, f"cfy executions get {self.execution_id}", self.session.out.progress)
         return deadline.wait_for(self._ended, f"execution {self.execution_id} has not ended")
 
     def _ended(self) -> Record | None:

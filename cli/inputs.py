@@ -25,9 +25,9 @@ def _inputs(_ctx: click.Context, _param: click.Parameter, values: Iterable[str])
 
 
 def option(what: str = "inputs") -> Decorator:
-    """``-i``: values for inputs, together as one mapping; what is given later wins."""
+    """``-i``, or the first letter of ``what``: values, together as one mapping; what is given later wins."""
     return click.option(
-        *("-i", "--inputs", "inputs"),
+        *(f"-{what[0]}", f"--{what}", what),
         multiple=True,
         callback=_inputs,
         metavar="INPUTS",

@@ -18,10 +18,19 @@ T = TypeVar("T")
 class Deadline:
     """How long one command may take in all."""
 
-    def __init__(self, timeout_s: float, look_with: str = "cfy cluster status") -> None:
-        """``look_with``: the command that tells later on what has become of it."""
+    def __init__(
+        self,
+        timeout_s: float,
+        look_with: str = "cfy cluster status",
+        tell: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """``look_with``: the command that tells later on what has become of it.
+
+        ``tell`` says it once when nobody answers, and once when somebody does again.
+        """
         self.timeout_s = timeout_s
         self.look_with = look_with
+        self._tell = tell
         self.started_s = time.monotonic()
 
     @property
@@ -42,8 +51,12 @@ class Deadline:
             except (NoManager, Rejected) as error:
                 if not _passes(error):
                     raise
+                if last is None:
+                    self._tell("No manager leads at this moment; waiting until one does.")
                 last = error
             else:
+                if last is not None:
+                    self._tell("A manager leads again.")
                 if answer is not None:
                     return answer
                 last = None

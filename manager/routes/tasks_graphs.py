@@ -106,7 +106,7 @@ def create_tasks_graph(new: NewGraph, scope: InTenant, storage: Database, slot: 
             session.flush()
         except exc.IntegrityError as error:
             raise Conflict(
-                f"Execution `{execution.id}` has a graph `{new.name}` already, or an id is taken"
+                f"Execution `{new.execution_id}` has a graph `{new.name}` already, or an id is taken"
             ) from error
         return _shape(graph)
 

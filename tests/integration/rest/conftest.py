@@ -61,3 +61,12 @@ def deployment(rest: RestClient, blueprint: str, name: str) -> str:
     """The id of a deployment of it; it goes with the blueprint."""
     made = deploy(rest, blueprint, name)
     return str(made["id"])
+
+
+@pytest.fixture(scope="module")
+def module_deployment(node: ManagerNode) -> Iterator[str]:
+    """The id of a deployment for all tests of a module."""
+    name = f"shared{next(NUMBERS)}"
+    with shop(node.client(), f"{name}-shop") as blueprint:
+        deploy(node.client(), blueprint, name)
+        yield name
