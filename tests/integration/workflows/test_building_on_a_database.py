@@ -13,6 +13,7 @@ from sqlalchemy import event, select, update
 
 from manager.models import Deployment, Node, NodeInstance
 from manager.workflows import builtin
+from manager.workflows.building import Graph
 from manager.workflows.model import GraphFailed, Task
 from tests.support.rest import manager_node
 from tests.support.workflow_engine import Site, Works
@@ -110,8 +111,7 @@ def test_what_was_installed_is_started_and_what_was_uninstalled_is_as_if_it_neve
 
 
 def test_an_install_that_failed_stays_where_it_was_and_the_next_one_goes_on(site):
-    failed = lambda task: broken(task) if task.name == "ops.start" else None  # noqa: E731
-    run(site, builtin.install, failed)
+    run(site, builtin.install, lambda task: broken(task) if task.name == "ops.start" else None)
     assert states_of(site) == {"started", "starting", "uninitialized"}
     ran: list[str] = []
     run(site, builtin.install, lambda task: ran.append(task.name))
@@ -187,11 +187,9 @@ def test_a_change_of_instances_that_is_written_twice_is_written_once(site):
     begin = next(builtin.scale(site.context(execution), scalable_entity_name="house"))
     site.works.carry_out(execution, begin, fine)
     once = {item.id: item.relationships for item in site.instances()}
-    begin.name = "again"
+    again = Graph("again")
     for task in begin.tasks:
         task.id = f"{task.id}-again"
-    again = type(begin)("again")
-    for task in begin.tasks:
         again.add_task(task)
     site.works.carry_out(execution, again, fine)
     assert {item.id: item.relationships for item in site.instances()} == once
@@ -213,7 +211,10 @@ def test_a_deployment_is_read_in_a_few_queries_however_large_it_is(works, site):
     for place in (site, large):
         execution = place.execute("install")
         statements: list[str] = []
-        listen = lambda *args, seen=statements: seen.append(args[2])  # noqa: E731
+
+        def listen(*args: Any, seen: list[str] = statements) -> None:
+            seen.append(args[2])
+
         event.listen(works.engine, "before_cursor_execute", listen)
         list(builtin.install(place.context(execution)))
         event.remove(works.engine, "before_cursor_execute", listen)
