@@ -13,16 +13,15 @@ import logging
 import os
 import sys
 import threading
-from typing import Any, NoReturn
+from typing import NoReturn
 
-import redis
 from celery import Celery
 
 from manager import executing
 from manager.gateway import Gateway, load_config, settings_of
 from manager.gateway.operations import operations_settings_of
-from manager.operations.app import url_of
-from manager.operations.settings import BrokerSettings, OperationsSettings
+from manager.operations.message import OPERATIONS
+from manager.operations.settings import OperationsSettings
 from manager.operations.worker import prepare, run_worker
 from manager.patience import WriteSlot
 from manager.settings import Settings
@@ -32,7 +31,7 @@ from manager.workflows.beginning import Beginning
 from manager.workflows.engine import Engine, Parts
 from manager.workflows.listener import Listener
 from manager.workflows.reading import Retrying
-from manager.workflows.sending import Sender
+from manager.workflows.sending import Sender, broker_of
 
 log = logging.getLogger("mgmtworker")
 
@@ -46,6 +45,7 @@ def main() -> int:
     config = load_config()
     operations = operations_settings_of(config)
     app = prepare(operations)
+    _empty_queue(app)
     gc.collect()
     gc.freeze()
     worker = os.fork()
@@ -54,16 +54,14 @@ def main() -> int:
     threading.Thread(target=_watch, args=(worker,), name="watch", daemon=True).start()
     try:
         retrying = Retrying(config.workflows.max_retries, config.workflows.retry_interval_s)
-        _run_engine(settings_of(config), operations, app, retrying, Gateway(config))
+        _run_engine(settings_of(config), app, retrying, Gateway(config))
     except Exception as error:
         log.exception("The engine has failed.")
         _lost(repr(error))
     return ENDED_UNASKED
 
 
-def _run_engine(
-    settings: Settings, operations: OperationsSettings, app: Celery, retrying: Retrying, gateway: Gateway
-) -> None:
+def _run_engine(settings: Settings, app: Celery, retrying: Retrying, gateway: Gateway) -> None:
     storage = Storage(engine_for(settings.database, CONNECTIONS))
 
     def release() -> None:
@@ -71,23 +69,21 @@ def _run_engine(
             executing.release_waiting(session)
 
     engine = Engine(Parts(storage, Sender(app), Beginning(storage, retrying), release, gateway.term))
-    reader = AnswersReader(_broker(app, operations.broker), engine.take, _lost)
+    reader = AnswersReader(broker_of(app), engine.take, _lost)
     Listener(settings.database, engine.name).start(engine.wake, _lost)
-    reader.start()
     log.info("Engine %s runs workflows.", engine.name)
     engine.run(reader)
 
 
-def _broker(app: Celery, broker: BrokerSettings) -> redis.Redis:
-    """A connection of its own: it is for what Celery does not do."""
-    secure: dict[str, Any] = app.conf.broker_use_ssl or {}
-    found: redis.Redis = redis.Redis.from_url(
-        url_of(broker),
-        socket_timeout=broker.timeout_s,
-        socket_connect_timeout=broker.connect_timeout_s,
-        **secure,
-    )
-    return found
+def _empty_queue(app: Celery) -> None:
+    """Forget what an earlier engine has sent: whoever takes up an execution sends it again.
+
+    Else the new worker began operations of executions that are not taken up yet, and whoever takes them up
+    would believe that they were interrupted. Raises ``redis.RedisError``.
+    """
+    with broker_of(app) as broker:
+        broker.delete(OPERATIONS)
+    broker.connection_pool.disconnect()
 
 
 def _work(operations: OperationsSettings, app: Celery) -> int:

@@ -12,7 +12,7 @@ import base64
 import json
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,6 +45,14 @@ class AnswersReader:
         self._lost = lost
         self._go_on = threading.Event()
 
+    def waiting(self) -> Iterator[Taken]:
+        """Those that are there now, before it begins to read. Each is to be ``stored`` before the next.
+
+        Raises ``redis.RedisError``.
+        """
+        while found := self._oldest():
+            yield found
+
     def start(self) -> None:
         """Begin to read."""
         threading.Thread(target=self._run, name="answers", daemon=True).start()
@@ -60,12 +68,16 @@ class AnswersReader:
                 # It moves the oldest to where it is: that waits until there is one, and changes nothing.
                 if self._broker.blmove(ANSWERS, ANSWERS, BLOCK_S, "RIGHT", "RIGHT") is None:
                     continue
-                found = self._broker.lrange(ANSWERS, -MOST, -1)[::-1]
-                self._take(Taken(tuple(filter(None, map(_read, found))), len(found)))
-                self._go_on.wait()
-                self._go_on.clear()
+                if found := self._oldest():
+                    self._go_on.clear()
+                    self._take(found)
+                    self._go_on.wait()
         except redis.RedisError as error:
             self._lost(f"the broker cannot be read: {error!r}")
+
+    def _oldest(self) -> Taken | None:
+        found = self._broker.lrange(ANSWERS, -MOST, -1)[::-1]
+        return Taken(tuple(filter(None, map(_read, found))), len(found)) if found else None
 
 
 def _read(raw: bytes) -> Answer | None:

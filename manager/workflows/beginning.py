@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Generator, Sequence
+from collections.abc import Container, Generator, Sequence
 from typing import Any, cast
 
 from manager.storage import Storage
@@ -25,20 +25,32 @@ class Beginning:
         self._storage = storage
         self._retrying = retrying
 
-    def begin(self, facts: Facts, graphs: Sequence[store.Graph], batch: Batch) -> Run:
-        """Begin, with the graphs that there are already. What cannot begin has failed."""
+    def begin(
+        self, facts: Facts, graphs: Sequence[store.Graph], batch: Batch, alive: Container[str] = ()
+    ) -> Run:
+        """Begin, with the graphs that there are already. What cannot begin has failed.
+
+        ``alive``: operations that this engine has sent, and that may still be running.
+        """
         plan = facts.workflow
         if plan is None:
             error = f"The deployment {facts.deployment_id} has no workflow {facts.workflow_id}."
             return Run.failed(facts, error, batch)
         try:
             if mappings.is_custom(plan):
-                return Run(facts, graphs, batch, process=WorkflowProcess(facts.id))
+                return self._restored(Run(facts, batch, process=WorkflowProcess(facts.id)), graphs, alive)
             function = builtin.find(plan)
         except (mappings.UnknownWorkflow, OSError) as error:
             return Run.failed(facts, str(error), batch)
         batch.resumable[facts.pk] = bool(getattr(function, "resumable", False))
-        return Run(facts, graphs, batch, make_steps=lambda say: self._call(facts, function, say))
+        run = Run(facts, batch, make_steps=lambda say: self._call(facts, function, say))
+        return self._restored(run, graphs, alive)
+
+    @staticmethod
+    def _restored(run: Run, graphs: Sequence[store.Graph], alive: Container[str]) -> Run:
+        for graph in graphs:
+            run.restore(graph, alive)
+        return run
 
     def _call(self, facts: Facts, function: Any, say: Say) -> Generator[Graph, None, None]:
         """Nothing of it runs before the first graph is asked for."""

@@ -12,7 +12,7 @@ import logging
 import queue
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from sqlalchemy import text
@@ -66,6 +66,7 @@ class Engine:
         self._runs: dict[int, Run] = {}
         self._owners: dict[str, tuple[Run, Live]] = {}
         self._sent: list[str] = []
+        self._alive: set[str] = set()
         self._look_at_s = 0.0
         self._take_up_at_s = 0.0
         self._more = False
@@ -80,6 +81,11 @@ class Engine:
 
     def run(self, reader: AnswersReader) -> None:
         """Go on for ever. Raises what makes it impossible."""
+        # What has been answered is stored before anything is taken up: it has ended, and does not run again.
+        for found in reader.waiting():
+            self._keep(Batch(strays=list(found.answers)))
+            reader.stored(found)
+        reader.start()
         while True:
             taken = self._wait()
             self.turn([answer for part in taken for answer in part.answers])
@@ -102,10 +108,10 @@ class Engine:
             wishes = run.go_on(now_s, batch)
             sends.extend(wishes.send)
             kills.extend(wishes.kill)
-        self._patiently(lambda: self._store(batch))
+        self._keep(batch)
         self._look_at_s = 0.0 if batch.endings else self._look_at_s
         self._forget_ended()
-        self._own(sends)
+        self._own(due.values(), sends)
         self._parts.sender.send(sends)
         self._parts.sender.kill(kills)
         self._sent = [task.id for task in sends]
@@ -138,6 +144,7 @@ class Engine:
 
     def _answered(self, answers: list[Answer], now_s: float, batch: Batch) -> Iterator[Run]:
         for answer in answers:
+            self._alive.discard(answer.id)
             run, live = self._owners.get(answer.id, (None, None))
             if run is None or live is None:
                 batch.strays.append(answer)
@@ -166,7 +173,9 @@ class Engine:
             else:
                 self._drop(run)
         for facts in claimed:
-            self._runs[facts.pk] = self._parts.beginning.begin(facts, graphs[facts.pk], batch)
+            run = self._parts.beginning.begin(facts, graphs[facts.pk], batch, self._alive)
+            self._runs[facts.pk] = run
+            self._own([run], [])
         for graph in built:
             self._runs[graph.execution_pk].found(graph)
         self._forget_ended()
@@ -176,6 +185,9 @@ class Engine:
         log.warning("Execution %s is not ours any more.", run.facts.id)
         run.end_process()
         run.ended = True
+
+    def _keep(self, batch: Batch) -> None:
+        self._patiently(lambda: self._store(batch))
 
     def _patiently(self, do: Callable[[], None]) -> None:
         """Do it; a database that certainly did nothing is asked again for a while."""
@@ -197,14 +209,12 @@ class Engine:
         for new, pk in zip(batch.new_graphs, made, strict=True):
             self._runs[new.execution.pk].stored({new.name: pk})
 
-    def _own(self, sends: list[Task]) -> None:
-        """Remember whose answers will come."""
-        wanted = {task.id for task in sends}
-        for run in self._runs.values():
+    def _own(self, runs: Iterable[Run], sends: list[Task]) -> None:
+        """Remember whose answers will come, and which operations our worker is given."""
+        self._alive.update(task.id for task in sends if not task.on_agent)
+        for run in runs:
             for live in run.live:
-                for task in live.graph.running if wanted else ():
-                    if task.id in wanted:
-                        self._owners[task.id] = (run, live)
+                self._owners.update((task.id, (run, live)) for task in live.graph.running)
 
     def _forget_ended(self) -> None:
         ended = {pk for pk, run in self._runs.items() if run.ended}

@@ -8,7 +8,7 @@ begin: it has succeeded, or has failed where that is ignored.
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -110,13 +110,16 @@ class Graph:
         changed, self._changed = list(self._changed.values()), {}
         return changed
 
-    def resume(self) -> None:
-        """Go on after the engine that carried this out has died.
+    def resume(self, alive: Container[str] = ()) -> None:
+        """Go on after the engine that carried this out has died, or after its execution had ended.
 
         What had not begun is sent again; what an agent does as well, under the same number: it knows what it
-        has begun. What the manager was doing runs again if that is allowed, else it has failed.
+        has begun. What the manager was doing runs again if that is allowed, else it has failed; unless its
+        process lives (``alive``: ids of such operations), then it is waited for.
         """
         for task in list(self.running):
+            if task.state is OperationState.STARTED and task.id in alive:
+                continue
             if task.state is OperationState.STARTED and not task.on_agent and not task.resumable:
                 self._fail(replace(task, state=OperationState.FAILED, error=NOT_RESUMABLE.format(task.name)))
             else:

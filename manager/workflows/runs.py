@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from manager import events
@@ -53,7 +53,7 @@ class Wishes:
 
 
 class Run:
-    """``make_steps`` or ``process``: who builds its graphs. ``graphs``: those that are stored already.
+    """``make_steps`` or ``process``: who builds its graphs. Those that are stored already are ``restored``.
 
     What was being carried out is gone on with at once. Whoever built it is called when it has ended: on a
     resume a function runs from its beginning, and is told of each of its graphs what became of it.
@@ -62,7 +62,6 @@ class Run:
     def __init__(
         self,
         facts: Facts,
-        graphs: Sequence[store.Graph],
         batch: Batch,
         *,
         make_steps: Callable[[Say], Steps] | None = None,
@@ -77,23 +76,22 @@ class Run:
         self._results: dict[str, GraphFailed | None] = {}
         self._built = ""
         self._said: list[Line] = []
-        self._total = sum(_operations(graph.tasks) for graph in graphs)
-        self._done = 0
+        self._total = self._done = 0
         told = events.resumed if facts.resume else events.started
         batch.lines.append((facts, told(facts)))
-        for graph in graphs:
-            self._restore(graph)
 
     @classmethod
     def failed(cls, facts: Facts, error: str, batch: Batch) -> Run:
         """One that cannot begin."""
-        run = cls(facts, (), batch)
+        run = cls(facts, batch)
         run._end(batch, "failed", error)
         return run
 
-    def _restore(self, stored: store.Graph) -> None:
+    def restore(self, stored: store.Graph, alive: Container[str]) -> None:
+        """Take up a graph. ``alive``: see ``Graph.resume``."""
+        self._total += _operations(stored.tasks)
         if stored.state is GraphState.RUNNING:
-            self._carry_out(stored.pk, stored.name, stored.tasks)
+            self._carry_out(stored.pk, stored.name, stored.tasks, alive)
             return
         self._done += _operations(stored.tasks)
         if stored.state is GraphState.SUCCEEDED:
@@ -253,10 +251,12 @@ class Run:
         throw: Callable[[GraphFailed], BuiltGraph] = steps.throw
         return throw(error)
 
-    def _carry_out(self, pk: int | None, name: str, tasks: tuple[Task, ...]) -> None:
+    def _carry_out(
+        self, pk: int | None, name: str, tasks: tuple[Task, ...], alive: Container[str] = ()
+    ) -> None:
         live = Live(pk, name, Graph(tasks))
         self.live.append(live)
-        live.graph.resume()
+        live.graph.resume(alive)
 
     def _look_at_process(self, batch: Batch) -> None:
         if self._process is None or self.live:
