@@ -8,9 +8,12 @@ still ``sending`` or ``sent`` has not begun.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from manager.operations.database import Database
 from manager.operations.message import Message, task_id
+
+if TYPE_CHECKING:
+    from manager.operations.database import Database
 
 START = "start_operation"
 STATEMENTS = {

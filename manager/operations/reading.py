@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cloudify_rest_client.nodes import Node
 
 from manager.files import Unit
-from manager.operations.database import Database
 from manager.operations.fence import FilesOf
+
+if TYPE_CHECKING:
+    # An agent asks in another way, and has no driver of PostgreSQL.
+    from manager.operations.database import Database
 
 Json = dict[str, Any]
 
