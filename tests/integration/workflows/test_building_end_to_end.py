@@ -6,13 +6,14 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support.operations import bench
-from tests.support.rest import stop
+from tests.support.rest import ManagerNode, stop
 from tests.support.waiting import eventually
 from tests.support.workflow_engine import WITHIN_S, Site, Works
 
@@ -42,6 +43,7 @@ node_templates:
 workflows:
   greet: p.flows.greet
   stumble: p.flows.stumble
+  pause: p.flows.pause
 """
 
 OPS = """
@@ -67,7 +69,11 @@ def link(word, **_):
 """
 
 FLOWS = """
+import os
+import time
+
 from cloudify.decorators import workflow
+from cloudify.workflows import api
 
 
 @workflow(resumable=True)
@@ -79,18 +85,52 @@ def greet(ctx, **_):
 
 def stumble(ctx, **_):
     raise ValueError("over a stone")
+
+
+@workflow(resumable=True)
+def pause(ctx, until, **_):
+    stock, till = (next(ctx.get_node(name).instances) for name in ("stock", "till"))
+    stock.execute_operation("cloudify.interfaces.lifecycle.start").get()
+    ctx.logger.info("pausing")
+    while not os.path.exists(until):
+        if api.has_cancel_request():
+            raise api.ExecutionCancelled
+        time.sleep(0.05)
+    till.execute_operation("cloudify.interfaces.lifecycle.start").get()
 """
 
 
+class Service:
+    """mgmtworker of a node, which can be killed and started again."""
+
+    def __init__(self, node: ManagerNode) -> None:
+        self.node = node
+        self.start()
+
+    def start(self) -> None:
+        """As the service manager does."""
+        environment = {**os.environ, "CLOUDIFY_CONFIG": str(self.node.file)}
+        self.process = subprocess.Popen([sys.executable, "-m", "manager.workflows"], env=environment)
+
+    def kill(self) -> None:
+        """As a crash does."""
+        self.process.kill()
+        self.process.wait()
+
+
 @pytest.fixture(scope="module")
-def works() -> Iterator[Works]:
+def service() -> Iterator[Service]:
     with bench() as made:
-        environment = {**os.environ, "CLOUDIFY_CONFIG": str(made.node.file)}
-        process = subprocess.Popen([sys.executable, "-m", "manager.workflows"], env=environment)
+        service = Service(made.node)
         try:
-            yield Works(made.node)
+            yield service
         finally:
-            stop(process)
+            stop(service.process)
+
+
+@pytest.fixture(scope="module")
+def works(service: Service) -> Works:
+    return Works(service.node)
 
 
 class Shop:
@@ -111,9 +151,17 @@ class Shop:
 
     def run(self, workflow: str, **parameters: Any) -> tuple[str, str | None]:
         """How the execution ended, and why."""
+        return self.ended(self.begin(workflow, **parameters))
+
+    def begin(self, workflow: str, **parameters: Any) -> str:
+        """The id of an execution that waits for an engine."""
         execution = self.site.execute(workflow, status="pending", engine=None, parameters=parameters)
         self.works.change(execution, status="pending")
-        eventually(lambda: self.works.row(execution).status in ENDS, WITHIN_S, f"{workflow} ends")
+        return execution
+
+    def ended(self, execution: str) -> tuple[str, str | None]:
+        """How the execution ended, and why."""
+        eventually(lambda: self.works.row(execution).status in ENDS, WITHIN_S, f"{execution} ends")
         row = self.works.row(execution)
         self.said = self.works.lines(execution)
         return row.status, row.error
@@ -216,3 +264,39 @@ def test_a_workflow_that_cannot_be_built_says_why(shop):
         "failed",
         "ValueError: No scalable entity named nothing was found",
     )
+
+
+def processes_of(execution: str) -> set[int]:
+    """The processes that run its workflow."""
+    found = set()
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            if execution in path.read_text():
+                found.add(int(path.parent.name))
+    return found
+
+
+def paused(shop: Shop, tmp_path: Path) -> str:
+    execution = shop.begin("pause", until=str(tmp_path / "go"))
+    eventually(lambda: ("info", "pausing") in shop.works.lines(execution), WITHIN_S, "it pauses")
+    return execution
+
+
+def test_a_workflow_of_the_blueprint_that_is_cancelled(shop, tmp_path):
+    execution = paused(shop, tmp_path)
+    shop.works.change(execution, status="cancelling")
+    assert shop.ended(execution) == ("cancelled", None)
+    eventually(lambda: not processes_of(execution), WITHIN_S, "its process is gone")
+    assert shop.written() == ["stock start"]
+
+
+def test_a_workflow_of_the_blueprint_goes_on_where_it_was_when_its_engine_is_killed(shop, service, tmp_path):
+    execution = paused(shop, tmp_path)
+    first = processes_of(execution)
+    service.kill()
+    eventually(lambda: not processes_of(execution), WITHIN_S, "its process ends with the engine")
+    service.start()
+    eventually(lambda: processes_of(execution) - first, WITHIN_S, "it is called again")
+    (tmp_path / "go").touch()
+    assert shop.ended(execution) == DONE
+    assert shop.written() == ["stock start", "till start"]
