@@ -7,6 +7,8 @@ import shlex
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from demo.cluster import Cluster
 from demo.node import Node
@@ -47,8 +49,31 @@ class Cfy:
 
     def run(self, *arguments: str) -> str:
         """Run a command and return what it printed. Raises ``CommandFailed``."""
+        self._say(arguments)
+        lines = []
+        with self._running(arguments) as process:
+            for line in process.stdout or ():
+                lines.append(line.rstrip())
+                if self._teller:
+                    self._teller.output(lines[-1])
+            process.wait(TIMEOUT_S)
+        if process.returncode != 0:
+            raise CommandFailed(f"cfy {arguments[0]} {arguments[1]} failed: {' '.join(lines[-3:])}")
+        return "\n".join(lines)
+
+    @contextmanager
+    def begun(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+        """A command that runs; it is ended with the block, if it has not by itself."""
+        self._say(arguments)
+        with self._running(arguments) as process:
+            yield process
+
+    def _say(self, arguments: Sequence[str]) -> None:
         if self._teller:
             self._teller.command(shlex.join(("cfy", *arguments)))
+
+    @contextmanager
+    def _running(self, arguments: Sequence[str]) -> Iterator[subprocess.Popen[str]]:
         process = subprocess.Popen(
             [sys.executable, "-m", "cli.cfy", *arguments],
             env=os.environ | {"CFY_HOME": str(self.home), "CFY_PASSWORD": self._cluster.password},
@@ -62,23 +87,11 @@ class Cfy:
         watchdog = threading.Timer(TIMEOUT_S, process.kill)
         watchdog.start()
         try:
-            lines = self._relay(process)
+            yield process
         finally:
             watchdog.cancel()
             process.kill()
             process.wait()
-        if process.returncode != 0:
-            raise CommandFailed(f"cfy {arguments[0]} {arguments[1]} failed: {' '.join(lines[-3:])}")
-        return "\n".join(lines)
-
-    def _relay(self, process: subprocess.Popen[str]) -> list[str]:
-        lines = []
-        for line in process.stdout or ():
-            lines.append(line.rstrip())
-            if self._teller:
-                self._teller.output(lines[-1])
-        process.wait(TIMEOUT_S)
-        return lines
 
 
 def form(cluster: Cluster, cfy: Cfy, timeout_s: float = 60.0) -> Node:

@@ -18,6 +18,7 @@ from rich.table import Table
 from demo.bed import Bed
 from demo.cfy import Cfy
 from demo.cluster import Cluster
+from demo.errands import LEDGERS
 from demo.places import make_private, remove_tree
 from demo.story import tell_failover, tell_formation
 from demo.teller import Teller
@@ -28,7 +29,7 @@ FEWEST = 3
 """A cluster of so many can lose one."""
 
 LOGS, LOCK = "logs", "lock"
-OURS = (LOGS, LOCK, "cfy", "demo.json", "ca.pem", "admin_password", "bed.json")
+OURS = (LOGS, LOCK, LEDGERS, "cfy", "demo.json", "ca.pem", "admin_password", "bed.json")
 
 
 def up(root: Path, count: int, *, cluster: bool, failover: bool, teller: Teller) -> None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from rich.markup import escape
 from rich.table import Table
 
+from demo import errands
 from demo.cfy import Cfy, form
 from demo.cluster import Cluster
+from demo.errands import Outcome
 from demo.node import Node
 from demo.phases import Moment, phases
 from demo.teller import Teller
@@ -46,8 +49,11 @@ def tell_formation(cluster: Cluster, cfy: Cfy, teller: Teller) -> Node:
 
 
 def tell_failover(cluster: Cluster, cfy: Cfy, teller: Teller) -> None:
-    """Kill the leader under a writer, and have it come back. Raises ``DataLost`` and ``Unfinished``."""
-    teller.title("The leader dies while somebody writes")
+    """Kill the leader under a writer and two workflows, and have it come back.
+
+    Raises ``DataLost``, ``WorkLost`` and ``Unfinished``.
+    """
+    teller.title("The leader dies while somebody writes, and two workflows run")
     old = cluster.leader()
     with Writer(cluster.access) as writer:
         with teller.step(f"A client writes through the REST API; {old.name} leads"):
@@ -55,7 +61,10 @@ def tell_failover(cluster: Cluster, cfy: Cfy, teller: Teller) -> None:
                 writer.wait_for(WARM_UP_WRITES, WRITE_TIMEOUT_S),
                 f"writing did not get going; {writer.journal.complaint}",
             )
-        failover = _kill_leader(cluster, writer, old, teller)
+        with errands.under_way(cluster, cfy, teller) as begun:
+            failover = _kill_leader(cluster, writer, old, teller)
+            with teller.step("One workflow goes on where it stood, the other has failed"):
+                outcomes = [errand.outcome() for errand in begun]
         with teller.step(f"{old.name} is started again and becomes a replica of {failover.new_leader}"):
             old.start()
             cluster.wait_until_whole(RETURN_TIMEOUT_S)
@@ -66,7 +75,8 @@ def tell_failover(cluster: Cluster, cfy: Cfy, teller: Teller) -> None:
             )
     verdict = check(cluster.client(), [writer.journal])
     cfy.run("cluster", "nodes", "list")
-    _summarise(failover, verdict, teller)
+    _summarise(failover, verdict, outcomes, teller)
+    errands.check(*outcomes)
     if verdict.lost:
         raise DataLost(f"acknowledged and gone: {', '.join(verdict.lost[:10])}")
 
@@ -102,7 +112,7 @@ def _require(condition: bool, complaint: str) -> None:  # noqa: FBT001  It is th
         raise Unfinished(complaint)
 
 
-def _summarise(failover: Failover, verdict: Verdict, teller: Teller) -> None:
+def _summarise(failover: Failover, verdict: Verdict, outcomes: list[Outcome], teller: Teller) -> None:
     teller.title("Summary")
     table = Table(show_header=False, box=None, padding=(0, 2))
     table.add_row("leadership", f"{failover.old_leader} → {failover.new_leader}")
@@ -113,4 +123,6 @@ def _summarise(failover: Failover, verdict: Verdict, teller: Teller) -> None:
     table.add_row("of these present", str(verdict.present))
     colour = "bold red" if verdict.lost else "bold green"
     table.add_row("lost", f"[{colour}]{len(verdict.lost)}[/]")
+    for outcome in outcomes:
+        table.add_row(f"workflow {outcome.workflow}", escape(outcome.text))
     teller.console.print(table)

@@ -1,0 +1,145 @@
+"""Two workflows that run while the leader dies: one that can be resumed, and one that cannot."""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from demo.cfy import Cfy
+from demo.cluster import Cluster
+from demo.teller import Teller
+from orchestrator.model.errors import ClusterError, Unfinished
+
+BLUEPRINT = Path(__file__).parent / "blueprint" / "blueprint.yaml"
+NAME = "steps"
+STEPS = 6
+LEDGERS = "ledgers"
+TAKEN_BEFORE = 2
+"""The leader dies when so many steps of each have been begun."""
+
+MOST_TIMES = 2
+"""How often a step is begun at most: again, when the leader died in the middle of it."""
+
+BEGIN_TIMEOUT_S = 60.0
+END_TIMEOUT_S = 120.0
+POLL_S = 0.05
+
+SHOWN = ("task_succeeded", "workflow_started", "workflow_resumed", "workflow_succeeded", "workflow_failed")
+TOLD = "leads"
+"""The kinds of events that are shown of what a command prints, and the word of its other news."""
+
+
+class WorkLost(ClusterError):
+    """A workflow did not end as it has to, or a step that was done was done again. Never to be raised."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one. ``taken``: by step, how often it was begun, as the ledger says."""
+
+    workflow: str
+    status: str
+    error: str | None
+    taken: Counter[str]
+
+    @property
+    def again(self) -> list[str]:
+        """The steps that were begun more than once."""
+        return sorted(step for step, times in self.taken.items() if times > 1)
+
+    @property
+    def text(self) -> str:
+        """In words."""
+        steps = f"{len(self.taken)} of {STEPS} steps were begun"
+        again = f"; {', '.join(self.again)} was interrupted, and begun again" if self.again else ""
+        return f"{self.status}{f': {self.error}' if self.error else ''} ({steps}{again})"
+
+
+def check(resumable: Outcome, unresumable: Outcome) -> None:
+    """Raise ``WorkLost`` unless both ended as they have to.
+
+    The steps come one after the other: one at most was under way when the leader died.
+    """
+    whole = resumable.status == "completed" and len(resumable.taken) == STEPS
+    if not whole or len(resumable.again) > 1 or max(resumable.taken.values()) > MOST_TIMES:
+        raise WorkLost(f"{resumable.workflow}: {resumable.text}")
+    if unresumable.status != "failed" or unresumable.again:
+        raise WorkLost(f"{unresumable.workflow}: {unresumable.text}")
+
+
+class Errand:
+    """One deployment, and the command that runs a workflow on it."""
+
+    def __init__(self, cluster: Cluster, cfy: Cfy, teller: Teller, deployment: str, workflow: str) -> None:
+        self._cluster, self._cfy, self._teller = cluster, cfy, teller
+        self.deployment, self.workflow = deployment, workflow
+        self.ledger = cluster.bed.root / LEDGERS / deployment
+        self._thread: threading.Thread | None = None
+
+    def deploy(self) -> None:
+        """Make the deployment. Raises ``CommandFailed``."""
+        self.ledger.parent.mkdir(exist_ok=True)
+        self.ledger.touch()
+        self._cfy.run("deployments", "create", self.deployment, "-b", NAME, "-i", f"ledger={self.ledger}")
+
+    @contextmanager
+    def started(self) -> Iterator[None]:
+        """The workflow runs, and its events are shown as they come; the command ends with the block."""
+        command = ("executions", "start", self.workflow, "-d", self.deployment, "--no-logs")
+        with self._cfy.begun(*command) as process:
+            self._thread = threading.Thread(target=self._show, args=(process,), daemon=True)
+            self._thread.start()
+            yield
+
+    def _show(self, process: subprocess.Popen[str]) -> None:
+        for line in process.stdout or ():
+            words = line.split(maxsplit=3)
+            if words[2:3] and words[2] in SHOWN:
+                self._teller.output(f"{words[1]}  {self.deployment:<11}  {words[2]:<18}  {words[3].rstrip()}")
+            elif TOLD in line.split():
+                self._teller.output(f"{words[0]}  {self.deployment:<11}  {line.partition('  ')[2].rstrip()}")
+
+    def taken(self) -> Counter[str]:
+        """Which steps have been begun, and how often."""
+        return Counter(self.ledger.read_text().split())
+
+    def outcome(self) -> Outcome:
+        """What became of it, when the command has ended. Raises ``Unfinished``."""
+        if self._thread:
+            self._thread.join(END_TIMEOUT_S)
+        if self._thread and self._thread.is_alive():
+            raise Unfinished(f"{self.workflow} on {self.deployment} has not ended after {END_TIMEOUT_S:g} s")
+        query = {"deployment_id": self.deployment, "workflow_id": self.workflow}
+        (execution,) = self._cluster.client().items("/executions", **query)
+        return Outcome(self.workflow, execution["status_display"], execution["error"], self.taken())
+
+
+@contextmanager
+def under_way(cluster: Cluster, cfy: Cfy, teller: Teller) -> Iterator[list[Errand]]:
+    """Both of them, in the middle of their work. Raises ``CommandFailed`` and ``Unfinished``."""
+    cfy.run("blueprints", "upload", str(BLUEPRINT), "-b", NAME)
+    pair = [
+        Errand(cluster, cfy, teller, "resumable", "install"),
+        Errand(cluster, cfy, teller, "unresumable", "once_only"),
+    ]
+    for errand in pair:
+        errand.deploy()
+    with ExitStack() as stack:
+        for errand in pair:
+            stack.enter_context(errand.started())
+        _wait_until_half_done(pair)
+        yield pair
+
+
+def _wait_until_half_done(pair: list[Errand]) -> None:
+    deadline_s = time.monotonic() + BEGIN_TIMEOUT_S
+    while any(errand.taken().total() < TAKEN_BEFORE for errand in pair):
+        if time.monotonic() > deadline_s:
+            raise Unfinished(f"the workflows did not get going in {BEGIN_TIMEOUT_S:g} s")
+        time.sleep(POLL_S)
