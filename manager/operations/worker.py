@@ -7,13 +7,16 @@ once.
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
+from importlib import import_module
 from typing import Any, NoReturn
 
 from celery import Celery, signals
 from celery.apps.worker import Worker
+from celery.platforms import set_pdeathsig
 
 # Imported before any process is forked, so that it is there once for all of them.
 from manager.operations import (
@@ -29,7 +32,7 @@ from manager.operations.fence import STATEMENTS
 from manager.operations.isolation import begin
 from manager.operations.message import OPERATIONS, TASK, Message
 from manager.operations.on_manager import Manager
-from manager.operations.processes import die_with_parent, end_tree
+from manager.operations.processes import end_tree
 from manager.operations.request import OperationRequest
 from manager.operations.running import run
 from manager.operations.settings import OperationsSettings
@@ -42,6 +45,27 @@ START_WITHIN_S = 60.0
 
 LOST_WAIT_S = 0.5
 """For how long an answer of a process that is gone may still be on its way."""
+
+
+SHARED = (
+    "billiard.pool",
+    "billiard.popen_fork",
+    "celery.app.control",
+    "celery.app.log",
+    "celery.concurrency.prefork",
+    "celery.events.receiver",
+    "celery.worker.autoscale",
+    "celery.worker.components",
+    "celery.worker.consumer",
+    "celery.worker.consumer.delayed_delivery",
+    "celery.worker.loops",
+    "celery.worker.pidbox",
+    "celery.worker.strategy",
+    "encodings.idna",
+    "kombu.asynchronous.hub",
+    "kombu.transport.redis",
+)
+"""What is not imported before it is needed is imported before the fork: later, each would have its own."""
 
 
 class Runner:
@@ -79,6 +103,8 @@ def prepare(settings: OperationsSettings) -> Celery:
     def start_process(**_: Any) -> None:
         begin()
 
+    for name in SHARED:
+        import_module(name)
     app.loader.import_default_modules()
     app.finalize()
     return app
@@ -90,7 +116,7 @@ def run_worker(settings: OperationsSettings, app: Celery | None = None) -> int:
     ``app``: what ``prepare`` gave before the fork. ``SIGTERM`` and the end of the parent end it at once, with
     everything that it runs.
     """
-    die_with_parent()
+    set_pdeathsig("SIGKILL")
     app = app or prepare(settings)
     worker = app.Worker(
         hostname=f"{OPERATIONS}@{settings.node}",
@@ -109,6 +135,12 @@ def run_worker(settings: OperationsSettings, app: Celery | None = None) -> int:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: _end(worker))
 
+    for name in ("celery.worker.strategy", "celery.app.trace", "celery.worker.autoscale"):
+        # A line or two for each operation, in the log of a node that has events for that.
+        logging.getLogger(name).setLevel(logging.WARNING)
+    # A collection writes into every object that it looks at, and a page that is written to is shared no more.
+    gc.collect()
+    gc.freeze()
     worker.start()
     return int(worker.exitcode or 0)
 

@@ -30,9 +30,10 @@ def test_ctx_is_an_argument_and_can_be_imported(place: Place) -> None:
 def test_what_the_operation_belongs_to(place: Place) -> None:
     body = """
 return [ctx.execution_id, ctx.workflow_id, ctx.deployment.id, ctx.blueprint.id, ctx.tenant_name,
-        ctx.plugin.name, ctx.operation.name, ctx.task_name, ctx.type, ctx.node.name, ctx.node.type, ctx.get_execution().status]
+        ctx.plugin.name, ctx.operation.name, ctx.task_name, ctx.type, ctx.node.name, ctx.node.type,
+        ctx.get_execution().status]
 """
-    answer = place.python(body.strip().replace("\n        ", " "))
+    answer = place.python(body.strip())
     name = place.deployment
     assert answer.result[:6] == [place.execution, "install", name, name, "default_tenant", "x"]
     kind = ["node-instance", "app", "cloudify.nodes.Root", "started"]

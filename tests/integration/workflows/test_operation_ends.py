@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from manager.operations.killing import kill
-from tests.support.long_operations import all_gone, is_there, parent_of, running_script, sleeping
+from tests.support.long_operations import running_script, sleeping
 from tests.support.operations import Bench, Place
+from tests.support.processes import all_gone, is_there, parent_of
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.integration

@@ -25,7 +25,8 @@ LOOK = """
 import os, signal, sys
 mask = os.umask(0); os.umask(mask)
 return [os.getpid(), os.environ.get("LEFT"), "PATH" in os.environ, os.getcwd(), mask,
-"/nowhere" in sys.path, "more" in sys.argv, sys.stdout is None, signal.getsignal(signal.SIGTERM) is signal.SIG_IGN, os.read(0, 1) == b""]
+"/nowhere" in sys.path, "more" in sys.argv, sys.stdout is None,
+signal.getsignal(signal.SIGTERM) is signal.SIG_IGN, os.read(0, 1) == b""]
 """
 
 

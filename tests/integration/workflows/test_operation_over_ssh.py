@@ -13,8 +13,9 @@ import pytest
 from manager.operations.killing import kill
 from manager.operations.message import Answer
 from tests.support.login_sshd import Machine, login_machine
-from tests.support.long_operations import SCRIPT, all_gone, is_there
+from tests.support.long_operations import SCRIPT
 from tests.support.operations import Place
+from tests.support.processes import all_gone, is_there
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.integration

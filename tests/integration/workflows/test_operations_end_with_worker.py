@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.long_operations import all_gone, running_script, sleeping
+from tests.support.long_operations import running_script, sleeping
 from tests.support.operations import Bench
+from tests.support.processes import all_gone
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.integration
