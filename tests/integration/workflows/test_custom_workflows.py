@@ -309,11 +309,19 @@ def test_a_workflow_that_is_not_resumable_is_not_called_again(works, site, calls
     assert calls == []
 
 
-def test_nothing_is_done_for_an_engine_that_has_lost_the_execution(works, site, calls, answers):
-    execution = site.execute("patient")
+def test_nothing_is_stored_for_an_engine_that_has_lost_the_execution(works, site, answers):
+    execution = site.execute("deaf")
     with custom(works, execution) as process:
         eventually(lambda: ("info", "waiting") in works.lines(execution), WITHIN_S, "it has begun")
         works.change(execution, engine="another")
+        outcome, error = process.carried_out(answers)
+    assert (outcome, error) == ("failed", f"Execution {execution} is worked on by another engine.")
+
+
+def test_it_ends_with_the_engine_that_has_started_it(works, site, calls, answers):
+    execution = site.execute("patient")
+    with custom(works, execution) as process:
+        eventually(lambda: ("info", "waiting") in works.lines(execution), WITHIN_S, "it has begun")
         assert process.process.stdin is not None
         process.process.stdin.close()
         eventually(lambda: process.process.poll() is not None, WITHIN_S, "it ends with its engine")

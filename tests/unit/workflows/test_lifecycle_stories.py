@@ -33,6 +33,16 @@ CASES: dict[str, tuple[str, dict[str, str], Any]] = {
         {"house_1": "uninitialized", "till_1": "uninitialized"},
         lambda ctx: builtin.install(ctx, node_instance_ids=["house_1", "till_1"]),
     ),
+    "install_what_others_are_linked_to": (
+        "started",
+        {"stock_1": "uninitialized", "till_2": "uninitialized"},
+        lambda ctx: builtin.install(ctx, node_ids=["stock"]),
+    ),
+    "uninstall_what_others_are_linked_to": (
+        "started",
+        {"till_2": "uninitialized"},
+        lambda ctx: builtin.uninstall(ctx, node_ids=["stock"]),
+    ),
     "uninstall": ("started", {}, builtin.uninstall),
     "uninstall_ignoring_failures": (
         "uninitialized",
