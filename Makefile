@@ -1,7 +1,8 @@
 # `make help` lists what can be done. `make demo` and `make test` need nothing prepared.
 .DEFAULT_GOAL := help
 .PHONY: help setup demo demo-stop test test-unit test-slow lint format docs lock clean \
-        simulate bench-failover bench-calm bench-idle bench-files bench-rest
+        simulate bench-failover bench-calm bench-idle bench-files bench-rest \
+        bench-resume
 
 python := .venv/bin/python
 ARGS ?=
@@ -48,6 +49,9 @@ bench-files: setup ## mirroring files beside plain rsync, and how soon an upload
 
 bench-rest: setup ## how fast reads are answered, alone and in a cluster, and what the lease gate costs
 	@$(python) -m benchmarks.rest $(ARGS)
+
+bench-resume: setup ## how soon a thousand interrupted executions go on, or have failed
+	@$(python) -m benchmarks.resume $(ARGS)
 
 lint: setup ## style, types and import contracts
 	.venv/bin/ruff check
