@@ -19,12 +19,14 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
+from manager.agents.tokens import execution_of
 from manager.errors import Forbidden, Unauthorized, Unavailable
 from manager.models import ADMIN_ROLE, Membership, Tenant, Token, User
 from manager.passwords import Passwords
 from manager.storage import Storage
 
 TOKEN_HEADER = "authentication-token"  # noqa: S105  # a name
+EXECUTION_TOKEN_HEADER = "execution-token"  # noqa: S105  # a name
 TENANT_HEADER = "tenant"
 REMEMBER_CALLER_S = 900.0
 REMEMBERED_CALLERS = 256
@@ -38,25 +40,32 @@ LOCK_PERIOD = timedelta(minutes=10)
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What a request brought: a user's name and password, or a token."""
+    """What a request brought: a user's name and password, his token, or that of an execution of his."""
 
     username: str = ""
     password: str = ""
     token: str = ""
+    execution_token: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A user who was recognised."""
+    """A user who was recognised. ``execution``: the one that acts in his name, in its own tenant alone."""
 
     user_id: int
     username: str
     role: str
+    execution: str | None = None
 
     @property
     def is_admin(self) -> bool:
         """Whether everything is allowed."""
-        return self.role == ADMIN_ROLE
+        return self.role == ADMIN_ROLE and self.execution is None
+
+    @property
+    def rules_tenant(self) -> bool:
+        """Whether whatever is in the tenant of the execution may be read and changed."""
+        return self.role == ADMIN_ROLE and self.execution is not None
 
     def must_be_admin(self) -> None:
         """Raise ``Forbidden`` for anybody else."""
@@ -73,6 +82,8 @@ def read_credentials(headers: Mapping[str, str]) -> Credentials:
     """The credentials of a request. Raises ``Unauthorized`` when there are none that can be read."""
     if token := headers.get(TOKEN_HEADER):
         return Credentials(token=token)
+    if token := headers.get(EXECUTION_TOKEN_HEADER):
+        return Credentials(execution_token=token)
     scheme, _, encoded = headers.get("authorization", "").partition(" ")
     if scheme.lower() != "basic":
         raise Unauthorized("No authentication info provided")
@@ -104,6 +115,8 @@ class Authenticator:
 
     def recognise(self, given: Credentials, tenant: str | None = None) -> Caller:
         """The caller, who may act in ``tenant``. Raises ``Unauthorized``, ``Forbidden``, ``Unavailable``."""
+        if given.execution_token:
+            return self._recognise_execution(given.execution_token, tenant)
         with self._storage.reading() as session:
             user = _by_token(session, given.token) if given.token else _by_name(session, given.username)
             member = _membership(session, user, tenant) if user and tenant else False
@@ -113,6 +126,21 @@ class Authenticator:
         if len(self._seen) >= REMEMBERED_CALLERS:
             self._seen.clear()
         self._seen[self._digest(given)] = (self._clock(), caller)
+        return caller
+
+    def _recognise_execution(self, token: str, tenant: str | None) -> Caller:
+        """Who started the execution, in its tenant. He may have been shut out since."""
+        with self._storage.reading() as session:
+            execution = execution_of(session, token)
+            user = session.get(User, execution.creator_id) if execution and execution.creator_id else None
+            if execution is None or user is None or not user.active:
+                raise Unauthorized("The execution token is not valid, or its execution is over")
+            if tenant != execution.tenant_name:
+                raise Forbidden(f"The execution token is not valid in the tenant `{tenant}`")
+            member = _membership(session, user, tenant)
+            caller = Caller(user.id, user.username, user.role.name, execution.id)
+        if not member and not caller.rules_tenant:
+            raise Forbidden(f"User `{caller.username}` is not permitted in the tenant `{tenant}`")
         return caller
 
     def recognise_without_database(self, given: Credentials) -> Caller:

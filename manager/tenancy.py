@@ -97,7 +97,7 @@ def find_scope(request: Request, caller: Caller, storage: Database) -> Scope:
         ).one_or_none()
     if row is None:
         raise Forbidden(f"Authorization failed: there is no tenant `{name}`")
-    return Scope(caller, row[0], name, row[1])
+    return Scope(caller, row[0], name, MANAGER_ROLE if caller.rules_tenant else row[1])
 
 
 def _writer(scope: Annotated[Scope, Depends(find_scope)]) -> Scope:

@@ -9,6 +9,7 @@ from manager.models.executions import (
     WAITING_STATUSES,
     Event,
     Execution,
+    ExecutionToken,
     Operation,
     TasksGraph,
 )
@@ -51,6 +52,7 @@ __all__ = [
     "Deployment",
     "Event",
     "Execution",
+    "ExecutionToken",
     "Maintenance",
     "Membership",
     "Node",

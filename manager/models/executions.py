@@ -59,6 +59,16 @@ class Execution(Owned, Base):
     ended_at: Mapped[datetime | None]
 
 
+class ExecutionToken(Base):
+    """What an agent shows for an operation of an execution, as long as that is active: its digest."""
+
+    __tablename__ = "execution_tokens"
+
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    execution_pk: Mapped[int] = mapped_column(ForeignKey("executions.pk", ondelete="CASCADE"), index=True)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
 class Event(Keyed, Base):
     """An event or a log line of an execution: ``type`` tells which.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, String, func
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -13,7 +14,10 @@ from manager.models.resources import NodeInstance
 
 
 class Agent(Keyed, Base):
-    """A program of ours on another machine; it belongs to the instance of the host that it runs on."""
+    """A program of ours on another machine; it belongs to the instance of the host that it runs on.
+
+    ``members``: those of the cluster that it has said it knows.
+    """
 
     __tablename__ = "agents"
 
@@ -26,6 +30,7 @@ class Agent(Keyed, Base):
     system: Mapped[str | None]
     version: Mapped[str | None]
     state: Mapped[str] = mapped_column(String(32))
+    members: Mapped[list[Any] | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     updated_at: Mapped[datetime | None]
 

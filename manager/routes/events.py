@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import Field
 from sqlalchemy import and_, or_, select
 
 from manager import pages
-from manager.dependencies import Database, ListQuery
+from manager.dependencies import Database, ListQuery, Slot
+from manager.errors import NotFound
+from manager.events import Line, write
 from manager.listing import Kind, timestamp
-from manager.models import EVENT_TYPE, Event, Execution
-from manager.routes.json_route import router
+from manager.models import EVENT_TYPE, NAME_LENGTH, Event, Execution
+from manager.routes.json_route import Body, Text, router
 from manager.tenancy import InTenant
 
 events = router()
@@ -36,6 +39,11 @@ TABLE = pages.Table(
     searched="message",
 )
 
+MESSAGE_LENGTH, LINES = 20_000, 100
+INFO = "info"
+
+Name = Annotated[Text, Field(max_length=NAME_LENGTH)]
+
 IN_ORDER = (("reported_timestamp", False),)
 
 
@@ -49,6 +57,48 @@ def list_events(scope: InTenant, storage: Database, query: ListQuery) -> dict[st
     with storage.reading() as session:
         found, total = pages.from_table(session, statement, TABLE, ordered)
         return query.answer(map(_shape, found), total)
+
+
+class Said(Body):
+    """One line: an event (``event_type``) or a line of a log (``level``)."""
+
+    message: Annotated[Text, Field(max_length=MESSAGE_LENGTH)]
+    event_type: Name | None = None
+    level: Name | None = None
+    logger: Name | None = None
+    node_name: Name | None = None
+    node_instance_id: Name | None = None
+    source_id: Name | None = None
+    target_id: Name | None = None
+    operation: Name | None = None
+
+
+class News(Body):
+    """The body of ``POST /events``: what an operation on an agent has said, in order."""
+
+    execution_id: Name
+    lines: Annotated[list[Said], Field(max_length=LINES)]
+
+
+@events.post("/events", status_code=201)
+def write_events(news: News, scope: InTenant, storage: Database, slot: Slot) -> dict[str, Any]:
+    """Add lines to those of an execution."""
+    scope.must_execute()
+    lines = [_line(said) for said in news.lines]
+    with storage.writing(slot) as session:
+        execution = session.scalar(
+            select(Execution).where(Execution.id == news.execution_id, scope.own(Execution))
+        )
+        if execution is None:
+            raise NotFound.of("Execution", news.execution_id)
+        write(session, execution, *lines)
+    return {"written": len(lines)}
+
+
+def _line(said: Said) -> Line:
+    told = said.model_dump()
+    # It is one of both, and a line of a log has a level.
+    return Line(**told | {"level": None if said.event_type else said.level or INFO})
 
 
 def _shape(event: Event) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from typing import NoReturn
 from celery import Celery
 
 from manager import executing
+from manager.agents.tokens import Tokens
 from manager.gateway import Gateway, load_config, settings_of
 from manager.gateway.operations import operations_settings_of
 from manager.operations.message import OPERATIONS
@@ -68,7 +69,9 @@ def _run_engine(settings: Settings, app: Celery, retrying: Retrying, gateway: Ga
         with storage.writing(WriteSlot()) as session:
             executing.release_waiting(session)
 
-    engine = Engine(Parts(storage, Sender(app), Beginning(storage, retrying), release, gateway.term))
+    engine = Engine(
+        Parts(storage, Sender(app, Tokens(storage).of), Beginning(storage, retrying), release, gateway.term)
+    )
     reader = AnswersReader(broker_of(app), engine.take, _lost)
     Listener(settings.database, engine.name).start(engine.wake, _lost)
     log.info("Engine %s runs workflows.", engine.name)

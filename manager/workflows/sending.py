@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import json
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import redis
@@ -20,6 +20,8 @@ from manager.operations.killing import kill
 from manager.operations.message import OPERATIONS, TASK, Message, agent_queue, task_id
 from manager.workflows.model import Task
 
+MakeToken = Callable[[str, str], str]
+
 AT_ONCE = 500
 """Messages in one command."""
 
@@ -27,10 +29,12 @@ EMBEDDED = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
 """What Celery adds to the arguments of a task from which nothing follows."""
 
 
-def message_of(task: Task) -> Message:
-    """What is sent for an attempt at an operation."""
+def message_of(task: Task, tokens: MakeToken | None = None) -> Message:
+    """What is sent for an attempt at an operation. An agent's has a token, with which it asks over REST."""
     parameters = task.parameters
     context = dict(parameters["context"])
+    if task.on_agent and tokens is not None:
+        context["execution_token"] = tokens(context["execution_id"], context["tenant"]["name"])
     context["operation"] = {**context.get("operation", {}), "retry_number": task.retries}
     return Message(
         id=task.id,
@@ -56,8 +60,10 @@ def broker_of(app: Celery) -> redis.Redis:
 class Sender:
     """Sends through one connection. Raises ``redis.RedisError`` when the broker cannot be reached."""
 
-    def __init__(self, app: Celery) -> None:
+    def __init__(self, app: Celery, tokens: MakeToken | None = None) -> None:
+        """``tokens``: makes those with which agents ask; gets an execution's id, and its tenant's name."""
         self._app = app
+        self._tokens = tokens
         self._broker = broker_of(app)
         made = app.amqp.create_task_message("", TASK, args=(), kwargs={}, argsrepr="", kwargsrepr="")
         self._headers: dict[str, Any] = {**made.headers, "ignore_result": True}
@@ -67,14 +73,14 @@ class Sender:
         queues: dict[str, list[str]] = {}
         for task in tasks:
             queue = agent_queue(task.parameters["agent"]) if task.on_agent else OPERATIONS
-            queues.setdefault(queue, []).append(self._envelope(message_of(task), queue))
+            queues.setdefault(queue, []).append(self._envelope(message_of(task, self._tokens), queue))
         for queue, envelopes in queues.items():
             for first in range(0, len(envelopes), AT_ONCE):
                 self._broker.lpush(queue, *envelopes[first : first + AT_ONCE])
 
     def kill(self, tasks: Iterable[Task]) -> None:
-        """Have those ended that run on this manager, or wait to."""
-        kill(self._app, [task_id(task.id, task.retries) for task in tasks if not task.on_agent])
+        """Have those ended that run, or wait to: on this manager, or on an agent that hears it."""
+        kill(self._app, [task_id(task.id, task.retries) for task in tasks])
 
     def _envelope(self, message: Message, queue: str) -> str:
         name = message.task_id
