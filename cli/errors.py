@@ -30,6 +30,7 @@ from cli.settings import Settings
 
 NOT_LEADER = "not_cluster_master"
 REMOVED = "removed_from_cluster"
+RUNNING = "existing_running_execution_error"
 
 
 class CliError(click.ClickException):
@@ -86,6 +87,8 @@ def _hint_for(status: int, error_code: str) -> str | None:
         return "Correct the credentials of the profile: cfy profiles set --username NAME --password"
     if status == HTTPStatus.FORBIDDEN:
         return "The user's role does not allow this, or the tenant does not exist: cfy profiles show-current"
+    if error_code == RUNNING:
+        return "--queue waits for what is in the way; --force starts beside it, where that is possible."
     if error_code == REMOVED:
         return "A removed manager has to be installed anew before it can be used again."
     return None
