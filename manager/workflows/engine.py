@@ -110,8 +110,9 @@ class Engine:
             kills.extend(wishes.kill)
         self._keep(batch)
         self._look_at_s = 0.0 if batch.endings else self._look_at_s
-        self._forget_ended()
+        # Before they are forgotten: a late answer is none for the run that goes on with the same execution.
         self._own(due.values(), sends)
+        self._forget_ended()
         self._parts.sender.send(sends)
         self._parts.sender.kill(kills)
         self._sent = [task.id for task in sends]
