@@ -65,7 +65,7 @@ class Engine:
         self._inbox: queue.SimpleQueue[Taken | None] = queue.SimpleQueue()
         self._runs: dict[int, Run] = {}
         self._owners: dict[str, tuple[Run, Live]] = {}
-        self._sent: list[str] = []
+        self._sent: dict[str, float] = {}
         self._alive: set[str] = set()
         self._look_at_s = 0.0
         self._take_up_at_s = 0.0
@@ -95,12 +95,12 @@ class Engine:
     def turn(self, answers: list[Answer]) -> None:
         """Do all that can be done now."""
         now_s = time.monotonic()
-        batch = Batch(sent=self._sent)
-        self._sent = []
+        batch = Batch()
         due = {run.facts.pk: run for run in self._answered(answers, now_s, batch)}
         if self._more or now_s >= self._look_at_s:
             self._patiently(lambda: self._look(batch, now_s))
             due = self._runs
+            batch.sent = self._still_sent(now_s)
             self._look_at_s = now_s + self._pause_s()
         sends: list[Task] = []
         kills: list[Task] = []
@@ -115,7 +115,7 @@ class Engine:
         self._forget_ended()
         self._parts.sender.send(sends)
         self._parts.sender.kill(kills)
-        self._sent = [task.id for task in sends]
+        self._sent.update((task.id, now_s) for task in sends)
 
     def _wait(self) -> list[Taken]:
         """What has come; returns after a second at the latest, and sooner when something is due."""
@@ -146,12 +146,20 @@ class Engine:
     def _answered(self, answers: list[Answer], now_s: float, batch: Batch) -> Iterator[Run]:
         for answer in answers:
             self._alive.discard(answer.id)
+            self._sent.pop(answer.id, None)
             run, live = self._owners.get(answer.id, (None, None))
             if run is None or live is None:
                 batch.strays.append(answer)
             else:
                 run.answer(live, answer, now_s, batch)
                 yield run
+
+    def _still_sent(self, now_s: float) -> list[str]:
+        """Those that wait for longer; most are answered before anybody could read that they are sent."""
+        found = [name for name, at_s in self._sent.items() if now_s - at_s >= LOOK_EVERY_S]
+        for name in found:
+            del self._sent[name]
+        return found
 
     def _look(self, batch: Batch, now_s: float) -> None:
         """Look at the database: what nobody works on, what is wished, and what was built meanwhile."""

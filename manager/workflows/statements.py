@@ -18,8 +18,11 @@ CLAIM = text("""
 """)
 
 ADD_TASKS = text("""
-    INSERT INTO operations (id, tasks_graph_pk, name, type, parameters, dependencies, state, retries)
-    SELECT v.id, :graph, v.name, v.type, v.parameters, v.dependencies, v.state, 0
+    INSERT INTO operations (
+        id, tasks_graph_pk, name, type, parameters, dependencies, state, retries, ended_at
+    )
+    SELECT v.id, :graph, v.name, v.type, v.parameters, v.dependencies, v.state, 0,
+        CASE WHEN v.state IN ('succeeded', 'failed') THEN clock_timestamp() END
     FROM jsonb_to_recordset(CAST(:tasks AS jsonb))
         AS v (id text, name text, type text, parameters jsonb, dependencies jsonb, state text)
 """)

@@ -159,6 +159,12 @@ def save_graph(session: Session, execution_pk: int, name: str, tasks: Iterable[T
     return graph.pk
 
 
+def _save_new(session: Session, new: NewGraph, changed: dict[str, Task]) -> int:
+    """A new graph with what has begun already: each row is written once."""
+    tasks = [changed.pop(task.id, task) for task in new.tasks]
+    return save_graph(session, new.execution.pk, new.name, tasks)
+
+
 def find_graph(session: Session, execution_pk: int, name: str) -> tuple[Task, ...] | None:
     """The tasks of an execution's graph; None when there is none of that name."""
     found = _graphs(session, TasksGraph.execution_pk == execution_pk, TasksGraph.name == name)
@@ -229,7 +235,7 @@ def write(session: Session, batch: Batch, engine: str) -> list[int]:
     """Store all of it; returns the keys of the new graphs."""
     for pk, resumable in batch.resumable.items():
         session.execute(update(Execution).where(Execution.pk == pk).values(resumable=resumable))
-    made = [save_graph(session, new.execution.pk, new.name, new.tasks) for new in batch.new_graphs]
+    made = [_save_new(session, new, batch.tasks) for new in batch.new_graphs]
     for answer in batch.strays:
         session.execute(KEEP, answer.model_dump(mode="json") | {"result": json.dumps(answer.result)})
     if batch.sent:
