@@ -17,6 +17,8 @@ from agent.settings import Busy, Folder, NotConfigured, Settings, write_file
 from agent.validate import validated
 
 FAILED = 1
+PROGRAMS = Path(__file__).resolve().parents[2] / "bin"
+"""Where the manager has put our programs, if it has carried us here."""
 
 
 @click.group()
@@ -109,6 +111,9 @@ def run(folder: Folder) -> None:
         datefmt="%Y-%m-%d %H:%M:%S",
     )
     os.umask(0o077)
+    if PROGRAMS.is_dir():
+        # Scripts find the command ``ctx`` there.
+        os.environ["PATH"] = f"{PROGRAMS}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
     from agent.worker import run_agent  # noqa: PLC0415  # the other commands need no Celery
 
     sys.exit(run_agent(folder))

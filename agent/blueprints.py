@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from urllib.parse import quote
 
-from agent.rest import Manager, RestFailed
+from agent.rest import NOBODY, Manager, RestFailed
 from agent.settings import OWN_FOLDER, Folder
 from manager.errors import RestError
 from manager.files.archives import unpack
@@ -44,7 +44,7 @@ class Blueprints:
             unpack(archive, mine)
             mine.rename(place)
         except RestError as error:
-            raise RestFailed(f"The archive cannot be unpacked: {error}", 0) from error
+            raise RestFailed(f"The archive cannot be unpacked: {error}", status_code=NOBODY) from error
         except OSError:
             if not place.is_dir():
                 raise

@@ -14,6 +14,9 @@ from pathlib import Path
 
 from agent.settings import OWN_FILE, Folder, NotConfigured
 
+TOP = Path(__file__).resolve().parents[1]
+"""What was carried here is a program of its own; on a manager we are one of several packages."""
+
 UNITS = Path("/etc/systemd/system")
 BOOTED_BY_SYSTEMD = Path("/run/systemd/system")
 START_S = 30.0
@@ -29,7 +32,6 @@ Wants=network-online.target
 
 [Service]
 ExecStart={command}
-Environment={environment}
 Restart=always
 RestartSec=5
 KillMode=control-group
@@ -67,7 +69,6 @@ def start(folder: Folder) -> None:
             UNIT.format(
                 name=name,
                 command=shlex.join(_command(folder)),
-                environment=shlex.quote(f"PYTHONPATH={os.environ.get('PYTHONPATH', '')}"),
             )
         )
         _systemctl("daemon-reload")
@@ -115,7 +116,8 @@ def _detach(folder: Folder) -> None:
 
 
 def _command(folder: Folder) -> list[str]:
-    return [sys.executable, "-m", "agent", "--folder", str(folder.path), "run"]
+    program = ["-I", str(TOP)] if (TOP / "__main__.py").is_file() else ["-m", "agent"]
+    return [sys.executable, *program, "--folder", str(folder.path), "run"]
 
 
 def _by_systemd() -> bool:

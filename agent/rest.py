@@ -23,7 +23,7 @@ PATIENCE_S = 120.0
 
 LONGEST_WAIT_S = 5.0
 NOT_LEADING = frozenset({"not_cluster_master", "removed_from_cluster"})
-UNAVAILABLE = 503
+NOBODY, UNAVAILABLE = 0, 503
 MAINTENANCE = "maintenance_mode_active"
 CHUNK = 256 * 1024
 
@@ -61,7 +61,7 @@ class Manager:
                 for chunk in answer.iter_content(CHUNK):
                     file.write(chunk)
             except requests.RequestException as error:
-                raise RestFailed(f"A download broke off: {error}", 0) from error
+                raise RestFailed(f"A download broke off: {error}", status_code=NOBODY) from error
 
     def request(self, method: str, path: str, **more: Any) -> requests.Response:
         """Ask one member after the other, for a while, until one of them leads."""
@@ -80,7 +80,7 @@ class Manager:
             if _leads(refusal):
                 raise refusal
             errors = [*errors[-5:], f"{member}: {refusal}"]
-        raise RestFailed(f"No member of the cluster leads: {'; '.join(errors)}", 0)
+        raise RestFailed(f"No member of the cluster leads: {'; '.join(errors)}", status_code=NOBODY)
 
     def _url(self, member: str) -> str:
         settings = self._folder.settings()
@@ -105,7 +105,9 @@ def _refusal(answer: requests.Response) -> RestFailed:
         told = {}
     message = told.get("message") or answer.reason
     return RestFailed(
-        f"{answer.status_code}: {message}", answer.status_code, error_code=told.get("error_code")
+        f"{answer.status_code}: {message}",
+        status_code=answer.status_code,
+        error_code=told.get("error_code"),
     )
 
 

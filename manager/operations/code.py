@@ -15,7 +15,13 @@ from typing import Any
 
 Function = Callable[..., Any]
 
+INSTALLER = "cloudify_agent.installer.operations."
+"""The operations that bring agents onto machines."""
+
+AGENTS = ("create", "configure", "start", "stop", "delete", "restart", "validate")
+
 BUILT_IN: Mapping[str, str] = {
+    **{f"{INSTALLER}{name}": f"manager.agents.installer.{name}" for name in AGENTS},
     "script_runner.tasks.run": "manager.operations.scripts.run",
     "fabric_plugin.tasks.run_script": "manager.operations.over_ssh.run_script",
     "fabric_plugin.tasks.run_commands": "manager.operations.over_ssh.run_commands",

@@ -20,6 +20,7 @@ from celery import Celery
 from manager import executing
 from manager.agents.tokens import Tokens
 from manager.gateway import Gateway, load_config, settings_of
+from manager.gateway.agents import remember
 from manager.gateway.operations import operations_settings_of
 from manager.operations.message import OPERATIONS
 from manager.operations.settings import OperationsSettings
@@ -44,6 +45,7 @@ def main() -> int:
     """Run until something essential is lost. Nobody waits for anything: see the module."""
     _log_to_stderr()
     config = load_config()
+    remember(config)
     operations = operations_settings_of(config)
     app = prepare(operations)
     _empty_queue(app)
