@@ -42,6 +42,9 @@ from tests.support.waiting import eventually
 
 NUMBERS = count(1)
 WITHIN_S = 30.0
+AS_A_SERVICE = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": ""}
+"""A developer may have set these; on a node nobody has."""
+
 EMPTY = ("outputs", "workflows", "groups", "scaling_groups", "policy_types", "policy_triggers")
 
 
@@ -152,18 +155,31 @@ class Bench:
         self.settings = operations_settings_of(node.config)
         self.engine: Engine = engine_for(settings_of(node.config).database, writers=8)
         self.app = make_app(self.settings.broker)
-        self._connection = self.app.connection_for_write()
-        self._answers = self._connection.SimpleQueue(ANSWERS)
+        self._broker: subprocess.Popen[bytes] | None = None
+        self._connection: Any = None
+        self._answers: Any = None
         self._known: dict[str, Answer] = {}
 
     def session(self) -> Session:
         """On the product's database."""
         return Session(self.engine, expire_on_commit=False)
 
+    def start_broker(self) -> None:
+        """Start it, and wait until it answers."""
+        command = [executable("redis-server"), str(self.config.paths.etc / "broker.conf")]
+        self._broker = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        self._connection = self.app.connection_for_write()
+        self._connection.ensure_connection(max_retries=100, interval_start=0.1, interval_step=0)
+        self._answers = self._connection.SimpleQueue(ANSWERS)
+
+    def stop_broker(self) -> None:
+        """End it, with all that is in it."""
+        if self._broker is not None:
+            self._connection.release()
+            stop(self._broker)
+
     def close(self) -> None:
         """Let go of what is connected."""
-        self._answers.close()
-        self._connection.release()
         self.engine.dispose()
 
     def send(self, message: Message) -> None:
@@ -220,7 +236,7 @@ class Bench:
         """The worker, as a process; it ends with the block."""
         process = subprocess.Popen(
             [sys.executable, "-m", "tests.support.operations_worker"],
-            env={**os.environ, "CLOUDIFY_CONFIG": str(self.node.file), **environment},
+            env={**os.environ, **AS_A_SERVICE, "CLOUDIFY_CONFIG": str(self.node.file), **environment},
         )
         try:
             eventually(lambda: self.app.control.ping(timeout=0.5), WITHIN_S, "the worker answers")
@@ -324,10 +340,9 @@ def bench() -> Iterator[Bench]:
     """A prepared node with its broker; when it is over, nothing of it is left."""
     with manager_node() as node:
         broker.ensure(node.config)
-        command = [executable("redis-server"), str(node.config.paths.etc / "broker.conf")]
-        redis = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        node.stack.callback(stop, redis)
         made = Bench(node)
+        made.start_broker()
+        node.stack.callback(made.stop_broker)
         node.stack.callback(made.close)
         yield made
 

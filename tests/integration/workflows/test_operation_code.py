@@ -20,6 +20,14 @@ def test_two_blueprints_may_have_modules_of_the_same_names(working: Bench) -> No
             assert place.run("tasks.run").result == name
 
 
+def test_what_one_blueprint_brings_no_other_finds(working: Bench) -> None:
+    rich = working.place({"x/owner.py": MODULE, "x/helper.py": "WHO = 1\n"})
+    poor = working.place({"x/guest.py": MODULE})
+    for _ in range(3):
+        assert rich.run("owner.run").result == 1
+        assert "needs the module 'helper', which is not there" in str(poor.run("guest.run").error)
+
+
 def test_a_module_may_be_called_like_one_of_the_managers(place: Place) -> None:
     place.write(
         {f"x/{name}.py": MODULE for name in ("manager", "orchestrator", "tasks", "celery", "psycopg2")}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from tests.support.operations import Bench, Place
 from tests.support.waiting import eventually
@@ -229,6 +230,16 @@ ctx.logger.info("nul \\0 and half \\ud800")
     assert {(line.node_instance_id, line.node_name, line.operation, line.workflow_id) for line in lines} == {
         (place.app, "app", "cloudify.interfaces.lifecycle.create", "install")
     }
+
+
+def test_lines_stay_behind_those_that_were_written_by_another_leaders_clock(place: Place) -> None:
+    place.python("ctx.logger.info('first')")
+    ahead = text("UPDATE events SET reported_timestamp = now() + interval '1 hour' WHERE execution_id = :id")
+    with place.bench.session() as session:
+        session.execute(ahead, {"id": place.execution})
+        session.commit()
+    place.python("ctx.logger.info('second'); ctx.logger.info('third')")
+    assert [line.message for line in place.lines()] == ["first", "second", "third"]
 
 
 def test_what_it_says_is_read_while_it_runs(place: Place, tmp_path: Path) -> None:

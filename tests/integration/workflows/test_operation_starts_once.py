@@ -86,16 +86,18 @@ def test_what_is_not_sent_does_not_start(place: Place, ledger: Path, state: str)
     assert place.bench.state(message) == state
 
 
-def test_an_attempt_that_is_out_of_date_does_not_start(place: Place, ledger: Path) -> None:
+@pytest.mark.parametrize("name", ["book.run", "manager.operations.builtin.nothing"])
+def test_an_attempt_that_is_out_of_date_does_not_start(place: Place, ledger: Path, name: str) -> None:
     place.write({"x/book.py": LEDGER})
-    message = place.message("book.run", {"ledger": str(ledger)}, attempt=1)
+    message = place.message(name, {"ledger": str(ledger)}, attempt=1)
     old = message.model_copy(update={"attempt": 0})
     place.bench.send(old)
     _passed(place.bench, place)
     assert (_written(ledger, message), place.bench.answered(old)) == ([], None)
+    assert place.bench.state(message) == "sending"
     place.bench.send(message)
     place.bench.answer(message)
-    assert _written(ledger, message) == [f"{message.id} 1"]
+    assert place.bench.state(message) == "started"
 
 
 @pytest.mark.parametrize("status", ["failed", "cancelled", "force_cancelling", "kill_cancelling"])
