@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 .PHONY: help setup demo demo-stop test test-unit test-slow lint format docs lock clean \
         simulate bench-failover bench-calm bench-idle bench-files bench-rest \
-        bench-resume
+        bench-resume bench-workflows
 
 python := .venv/bin/python
 ARGS ?=
@@ -49,6 +49,9 @@ bench-files: setup ## mirroring files beside plain rsync, and how soon an upload
 
 bench-rest: setup ## how fast reads are answered, alone and in a cluster, and what the lease gate costs
 	@$(python) -m benchmarks.rest $(ARGS)
+
+bench-workflows: setup ## operations per second of the engine, beside a bare Celery group
+	@$(python) -m benchmarks.workflows $(ARGS)
 
 bench-resume: setup ## how soon a thousand interrupted executions go on, or have failed
 	@$(python) -m benchmarks.resume $(ARGS)

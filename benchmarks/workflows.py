@@ -106,7 +106,8 @@ class Manager:
 def bare_worker(node: Node) -> Iterator[None]:
     """Celery's worker on the node's broker."""
     environment = {**os.environ, CONFIG_VARIABLE: str(node.config_file)}
-    process = subprocess.Popen([sys.executable, "-m", "benchmarks.bare_celery"], env=environment)
+    command = [sys.executable, "-W", "ignore", "-m", "benchmarks.bare_celery"]
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
     try:
         yield
     finally:
