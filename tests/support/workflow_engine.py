@@ -261,7 +261,7 @@ def custom(works: Works, execution_id: str) -> Iterator[Custom]:
         [sys.executable, "-m", "manager.workflows.custom", execution_id],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        env={**os.environ, "CLOUDIFY_CONFIG": str(works.node.file)},
+        env={**os.environ, "CLOUDIFY_CONFIG": str(works.node.file), "PYTHONDONTWRITEBYTECODE": ""},
     )
     try:
         yield Custom(works, execution_id, process)

@@ -143,8 +143,9 @@ def deaf(ctx, **_):
 
 
 def printing(ctx, **_):
+    """What is in Python's buffer is written when the process ends: behind everything else."""
     print("to standard output")
-    sys.stdout.flush()
+    sys.stdout.write("without an end of line")
 
 
 def reading(ctx, **_):
