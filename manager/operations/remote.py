@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import select
 import shlex
 import socket
@@ -18,6 +19,9 @@ from cloudify.proxy import client as ctx_client
 
 PIECE_BYTES = 65536
 LOOK_EVERY_S = 0.1
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+"""Of a variable that a shell can export."""
+
 SHORT_S = 60.0
 """For what does not depend on the user's code."""
 
@@ -100,7 +104,9 @@ class Remote:
         Raises ``RecoverableError`` when it takes longer than ``timeout_s``, or the connection breaks; the
         program is ended.
         """
-        exports = "\n".join(f"export {name}={shlex.quote(text)}" for name, text in environment.items())
+        exports = "\n".join(
+            f"export {name}={shlex.quote(text)}" for name, text in environment.items() if NAME.fullmatch(name)
+        )
         exports += f'\nexport PATH="$PATH":{shlex.quote(self.folder)}'
         run = self.put("run", RUN.format(exports=exports, cwd=shlex.quote(cwd or ".")).encode())
         line = f'"${{SHELL:-/bin/sh}}" -c {shlex.quote(command)}'

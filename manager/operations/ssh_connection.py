@@ -105,10 +105,12 @@ def connected(ctx: Any, target: Target) -> Iterator[paramiko.SSHClient]:
     """
     known = _known(ctx, target)
     client = paramiko.SSHClient()
-    client.set_missing_host_key_policy(known)
+    known.tell(client)
     try:
         _connect(client, target)
         yield client
+    except paramiko.BadHostKeyException as error:
+        raise known.refusal(error.key) from error
     except paramiko.AuthenticationException as error:
         raise NonRecoverableError(f"{target.name} refuses the login of {target.user}: {error}") from error
     except (paramiko.SSHException, OSError, EOFError) as error:
@@ -143,17 +145,44 @@ class Known(paramiko.MissingHostKeyPolicy):
     def __init__(self, target: Target, expected: str | None, note: Callable[[str], None]) -> None:
         self._target, self._expected, self._note = target, expected, note
 
-    def missing_host_key(self, _client: paramiko.SSHClient, _name: str, key: paramiko.PKey) -> None:
-        """Called with each key: the library itself is told of none."""
-        line = f"{key.get_name()} {key.get_base64()}"
+    def tell(self, client: paramiko.SSHClient) -> None:
+        """Have the client ask for the key that is expected: a machine has several, of different types.
+
+        Raises ``NonRecoverableError`` when what is expected is no key.
+        """
+        client.set_missing_host_key_policy(self)
         if self._expected is None:
-            self._note(line)
-        elif self._expected.split()[:2] != line.split():
+            return
+        host, port = self._target.host, self._target.port
+        name = host if port == paramiko.config.SSH_PORT else f"[{host}]:{port}"
+        try:
+            entry = paramiko.hostkeys.HostKeyEntry.from_line(f"{name} {self._expected}")
+        except (paramiko.SSHException, paramiko.hostkeys.InvalidHostKey, ValueError):
+            entry = None
+        if entry is None or entry.key is None:
             raise NonRecoverableError(
-                f"{self._target.name} is not the machine that is known by this name: its host key is {line}, "
-                f"and {self._expected} was expected. If that is right, correct 'host_key' in fabric_env, or "
-                f"the runtime property '{NOTED}'."
+                f"The host key of {self._target.name} has to be one line, its type and its base64, "
+                f"and not {self._expected!r}."
             )
+        client.get_host_keys().add(name, entry.key.get_name(), entry.key)
+
+    def missing_host_key(self, _client: paramiko.SSHClient, _name: str, key: paramiko.PKey) -> None:
+        """Called with a key of a type of which none is expected."""
+        if self._expected is not None:
+            raise self.refusal(key)
+        self._note(_line(key))
+
+    def refusal(self, key: paramiko.PKey) -> NonRecoverableError:
+        """What is said when the machine has another key."""
+        return NonRecoverableError(
+            f"{self._target.name} is not the machine that is known by this name: its host key is "
+            f"{_line(key)}, and {self._expected} was expected. If that is right, correct 'host_key' in fabric_env, or "
+            f"the runtime property '{NOTED}'."
+        )
+
+
+def _line(key: paramiko.PKey) -> str:
+    return f"{key.get_name()} {key.get_base64()}"
 
 
 def _known(ctx: Any, target: Target) -> Known:

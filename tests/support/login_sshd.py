@@ -37,6 +37,11 @@ class Machine:
         return " ".join((self.folder / "host.pub").read_text().split()[:2])
 
     @property
+    def other_host_key(self) -> str:
+        """Another key of the same machine, of another type."""
+        return " ".join((self.folder / "other.pub").read_text().split()[:2])
+
+    @property
     def name(self) -> str:
         """As it is noted."""
         return f"{self.host}:{self.port}"
@@ -47,9 +52,9 @@ class Machine:
         return {**login, **more}
 
 
-def _new_key(path: Path) -> None:
+def _new_key(path: Path, kind: str) -> None:
     path.unlink(missing_ok=True)
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", path], check=True, timeout=30)
+    subprocess.run(["ssh-keygen", "-q", "-t", kind, "-N", "", "-f", path], check=True, timeout=30)
 
 
 def _accepts(host: str, port: int) -> bool:
@@ -67,11 +72,12 @@ def login_machine(folder: Path, *, forwarding: bool = True) -> Iterator[Machine]
     with socket.socket() as probe:
         probe.bind((host, 0))
         port = probe.getsockname()[1]
-    for name in ("host", "client"):
-        _new_key(folder / name)
+    for name, kind in (("host", "ed25519"), ("other", "ecdsa"), ("client", "ed25519")):
+        _new_key(folder / name, kind)
     settings = {
         "ListenAddress": f"{host}:{port}",
         "HostKey": folder / "host",
+        "Hostkey": folder / "other",
         "AuthorizedKeysFile": folder / "client.pub",
         "StrictModes": "no",
         "PermitRootLogin": "yes",

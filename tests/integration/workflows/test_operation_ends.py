@@ -17,6 +17,17 @@ from tests.support.waiting import eventually
 pytestmark = pytest.mark.integration
 
 
+STARTER = """
+import pathlib, subprocess
+
+def run(ctx, folder, **_):
+    started = [subprocess.Popen(["sleep", "300"]), subprocess.Popen(["sleep", "300"], start_new_session=True)]
+    pathlib.Path(folder, "pids").write_text(" ".join(str(process.pid) for process in started))
+    pathlib.Path(folder, "ready").touch()
+    started[0].wait()
+"""
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Where an operation says that it runs."""
@@ -31,6 +42,17 @@ def test_a_kill_ends_the_script_and_what_it_has_started(place: Place, folder: Pa
     assert (answer.outcome, answer.recoverable, answer.error) == ("failed", False, "It was killed.")
     eventually(lambda: all_gone(pids), 10, "the script's processes end")
     assert place.run("manager.operations.builtin.nothing").outcome == "succeeded"
+
+
+def test_a_kill_ends_what_a_function_has_started(place: Place, folder: Path) -> None:
+    place.write({"x/starter.py": STARTER})
+    message = place.message("starter.run", {"folder": str(folder)})
+    place.bench.send(message)
+    eventually((folder / "ready").exists, 30, "the operation runs")
+    pids = [int(word) for word in (folder / "pids").read_text().split()]
+    kill(place.bench.app, [message.task_id])
+    assert place.bench.answer(message).error == "It was killed."
+    eventually(lambda: all_gone(pids), 10, "its processes end")
 
 
 def test_a_kill_ends_no_other_operation(place: Place, folder: Path) -> None:

@@ -46,7 +46,7 @@ ctx logger info "on $(ctx instance id)"
 ctx instance runtime-properties where "$PWD"
 ctx returns "$word $1"
 """,
-        word="it is",
+        **{"word": "it is", "no-name-for-a-shell": 1},
         process={"cwd": "/usr", "args": ["'more words'"], "env": {"MORE": "1"}},
     )
     assert (answer.outcome, answer.result) == ("succeeded", "it is more words"), answer.error
@@ -104,9 +104,12 @@ def test_another_machine_in_its_place_is_refused(place: Place, machine: Machine,
         assert "is not the machine that is known by this name" in str(answer.error)
 
 
-def test_a_host_key_that_is_given_is_enough(place: Place, machine: Machine) -> None:
-    run = {"commands": ["true"], "fabric_env": machine.fabric_env(host_key=machine.host_key)}
-    assert place.run(COMMANDS, run).outcome == "succeeded"
+def test_a_host_key_that_is_given_is_enough_whichever_of_the_machines_it_is(
+    place: Place, machine: Machine
+) -> None:
+    for key in (machine.host_key, machine.other_host_key):
+        run = {"commands": ["true"], "fabric_env": machine.fabric_env(host_key=key)}
+        assert place.run(COMMANDS, run).outcome == "succeeded"
     assert place.properties() == {}
 
 
@@ -118,6 +121,7 @@ def test_a_host_key_that_is_given_is_enough(place: Place, machine: Machine) -> N
         ({"user": None}, False, "names no 'user'"),
         ({"key": None}, False, "to log in with"),
         ({"key": "no key"}, False, "no private key"),
+        ({"host_key": "no key"}, False, "has to be one line"),
     ],
 )
 def test_a_login_that_fails_says_why(
