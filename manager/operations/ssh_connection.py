@@ -176,8 +176,8 @@ class Known(paramiko.MissingHostKeyPolicy):
         """What is said when the machine has another key."""
         return NonRecoverableError(
             f"{self._target.name} is not the machine that is known by this name: its host key is "
-            f"{_line(key)}, and {self._expected} was expected. If that is right, correct 'host_key' in fabric_env, or "
-            f"the runtime property '{NOTED}'."
+            f"{_line(key)}, and {self._expected} was expected. If that is right, correct 'host_key' in "
+            f"fabric_env, or the runtime property '{NOTED}'."
         )
 
 

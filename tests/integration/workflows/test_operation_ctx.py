@@ -192,9 +192,10 @@ return [ctx.get_resource('files/a.txt').decode(), open(target).read(), open(rend
     assert answer.result == ["plain", "plain", f"{place.app} w", f"{place.app} v", "c"], answer.error
 
 
-@pytest.mark.parametrize("name", ["nowhere.txt", "../archive", "/etc/passwd", "files"])
+@pytest.mark.parametrize("name", ["nowhere.txt", "../archive", "/etc/passwd", "files", "link"])
 def test_what_is_not_a_file_of_the_archive_is_not_found(place: Place, name: str) -> None:
-    place.write({"files/a.txt": "plain"})
+    place.write({"files/a.txt": "plain", "../archive": "what was uploaded"})
+    (place.content / "link").symlink_to("/etc/passwd")
     answer = place.python(f"ctx.get_resource({name!r})")
     assert (answer.outcome, answer.recoverable) == ("failed", False)
     assert "Resource not found" in str(answer.error)
