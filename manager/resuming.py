@@ -10,11 +10,10 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from manager.models import Execution, Operation, TasksGraph
-from manager.workflows.model import UNDER_WAY, GraphState, OperationState
+from manager.workflows.model import UNDER_WAY, GraphState, OperationState, TaskType
 
 FAILED = frozenset({OperationState.FAILED})
 UNFINISHED = FAILED | UNDER_WAY | {OperationState.RESCHEDULED}
-AGENT = "agent"
 CONTAINER = "containing_subgraph"
 
 Changes = dict[str, Any]
@@ -59,16 +58,12 @@ def _reset_graph(session: Session, graph_pk: int, states: frozenset[OperationSta
 
 
 def _new_names(chosen: Sequence[Operation]) -> dict[str, str]:
-    """New ids for those of which an answer may still come, or is kept by an agent: it is not to count.
+    """New ids for what was sent to somebody. An operation and the number of its attempt name a message.
 
-    An operation and the number of its attempt name an answer, and the numbers begin anew.
+    The numbers begin anew: a worker that was told never to begin an attempt, or an agent that has answered
+    it, may not take the new one for it. Nor may an answer that is late count for it.
     """
-    doubtful = UNFINISHED - FAILED
-    return {
-        it.id: str(uuid.uuid4())
-        for it in chosen
-        if it.state in doubtful or it.parameters.get("executor") == AGENT
-    }
+    return {it.id: str(uuid.uuid4()) for it in chosen if it.type == TaskType.REMOTE}
 
 
 def _rename(operations: Sequence[Operation], names: Mapping[str, str]) -> None:

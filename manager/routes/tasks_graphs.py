@@ -17,7 +17,7 @@ from manager.listing import Kind, timestamp
 from manager.models import ACTIVE_STATUSES, NAME_LENGTH, Execution, Operation, TasksGraph
 from manager.routes.json_route import Body, Document, Name, Text, router
 from manager.tenancy import InTenant, Scope
-from manager.workflows.model import GraphState, OperationState
+from manager.workflows.model import GraphState, OperationState, TaskType
 
 tasks_graphs = router()
 
@@ -38,7 +38,7 @@ class Task(Body):
     """What every operation has. ``dependencies``: the ids of those that have to be done before."""
 
     name: Title
-    type: Annotated[Text, Field(max_length=NAME_LENGTH)]
+    type: TaskType
     parameters: Document = Field(default_factory=dict)
     dependencies: Annotated[list[Identifier], Field(default_factory=list, max_length=MAX_OPERATIONS)]
     state: OperationState = OperationState.PENDING
@@ -119,6 +119,8 @@ def change_tasks_graph(
     scope.must_execute()
     with storage.writing(slot) as session:
         graph = find_graph(session, scope, identifier)
+        if change.state == GraphState.RUNNING and graph.execution.status in ACTIVE_STATUSES:
+            raise Conflict(f"Only the engine can carry out the tasks graph `{identifier}`")
         graph.state = change.state
         session.flush()
         return _shape(graph)

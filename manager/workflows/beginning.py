@@ -7,7 +7,7 @@ from collections.abc import Container, Generator, Sequence
 from typing import Any, cast
 
 from manager.storage import Storage
-from manager.workflows import builtin, mappings, store
+from manager.workflows import builtin, mappings, soundness, store
 from manager.workflows.building import Graph
 from manager.workflows.context import Say, WorkflowContext
 from manager.workflows.processes import WorkflowProcess
@@ -37,10 +37,12 @@ class Beginning:
             error = f"The deployment {facts.deployment_id} has no workflow {facts.workflow_id}."
             return Run.failed(facts, error, batch)
         try:
+            for graph in graphs:
+                soundness.check(graph.tasks)
             if mappings.is_custom(plan):
                 return self._restored(Run(facts, batch, process=WorkflowProcess(facts.id)), graphs, alive)
             function = builtin.find(plan)
-        except (mappings.UnknownWorkflow, OSError) as error:
+        except (mappings.UnknownWorkflow, soundness.Unsound, OSError) as error:
             return Run.failed(facts, str(error), batch)
         batch.resumable[facts.pk] = bool(getattr(function, "resumable", False))
         run = Run(facts, batch, make_steps=lambda say: self._call(facts, function, say))

@@ -7,6 +7,7 @@ from sqlalchemy import text
 
 from tests.support.executions import executions_of
 from tests.support.shop import refusal
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.integration
 
@@ -123,7 +124,9 @@ def test_what_a_living_engine_works_on_is_not_resumed(executions, change, engine
         other.execute(HOLD, {"engine": ENGINE})
         assert refusal(change(identifier, "resume")) == (409, "conflict_error")
         other.invalidate()
-    assert change(identifier, "resume").status_code == 200
+    eventually(
+        lambda: change(identifier, "resume").status_code == 200, 30, "the lock is free, and it goes on"
+    )
 
 
 def test_it_may_not_go_on_beside_another_one(executions, change):
@@ -142,35 +145,40 @@ def test_a_resume_tries_again_what_has_failed(executions, change, name):
     graph = executions.graph(identifier, *(remote(it, it.rpartition("-")[2], error="no") for it in ids))
     change(identifier, "resume")
     found = executions.operations(graph)
-    assert [it.id for it in found] == ids
     assert [it.state for it in found] == ["succeeded", "pending", "started", "pending"]
     assert [it.retries for it in found] == [3, 0, 3, 3]
     assert (found[1].error, found[0].error) == (None, "no")
     assert found[0].tasks_graph.state == "running"
 
 
-def test_a_forced_resume_tries_again_what_was_under_way_and_hears_no_late_answer(executions, change, name):
-    """An answer names an operation and an attempt; attempts are counted anew, so the id is another one."""
+def test_a_forced_resume_tries_again_what_was_under_way(executions, change, name):
     identifier = executions.make("cancelled", resumable=True)
-    states = ("sending", "sent", "started", "rescheduled")
-    ids = [f"{name}-{state}" for state in states]
-    after = remote(f"{name}-after", "pending", dependencies=ids)
-    graph = executions.graph(identifier, *(remote(it, it.rpartition("-")[2]) for it in ids), after)
+    states = ("sending", "sent", "started", "rescheduled", "failed")
+    graph = executions.graph(identifier, *(remote(f"{name}-{it}", it) for it in states))
     change(identifier, "force-resume")
-    *found, last = executions.operations(graph)
-    assert [(it.state, it.retries) for it in found] == [("pending", 0)] * 4
-    assert not {it.id for it in found} & set(ids)
-    assert sorted(last.dependencies) == sorted(it.id for it in found)
-    assert last.id == f"{name}-after"
+    found = executions.operations(graph)
+    assert [(it.state, it.retries) for it in found] == [("pending", 0)] * len(states)
 
 
-def test_what_failed_on_an_agent_is_another_operation_for_it(executions, change, name):
-    """It keeps the answers that it has given, by operation and attempt."""
+def test_what_is_tried_again_is_another_operation_for_whoever_ran_it(executions, change, name):
+    """Attempts are counted anew: a late answer, or one that an agent keeps, may not count for a new one.
+
+    And a worker that was told to kill an attempt would not begin another one of its name.
+    """
     identifier = executions.make("failed", resumable=True)
-    on_agent = remote(f"{name}-a", "failed", parameters={"executor": "agent"})
-    inside = remote(f"{name}-b", "pending", parameters={"containing_subgraph": f"{name}-a"})
-    graph = executions.graph(identifier, on_agent, inside)
+    failed = remote(f"{name}-failed", "failed")
+    inside = remote(f"{name}-inside", "failed", type="NOPLocalWorkflowTask")
+    after = remote(
+        f"{name}-after",
+        "pending",
+        dependencies=[failed["id"], inside["id"]],
+        parameters={"containing_subgraph": failed["id"], "more": 1},
+    )
+    done = remote(f"{name}-done", "succeeded")
+    graph = executions.graph(identifier, failed, inside, after, done)
     change(identifier, "resume")
     found = executions.operations(graph)
-    assert found[0].id != f"{name}-a"
-    assert found[1].parameters == {"containing_subgraph": found[0].id}
+    assert found[0].id != failed["id"]
+    assert [it.id for it in found[1:]] == [it["id"] for it in (inside, after, done)]
+    assert found[2].dependencies == [found[0].id, inside["id"]]
+    assert found[2].parameters == {"containing_subgraph": found[0].id, "more": 1}

@@ -114,10 +114,21 @@ def test_an_operation_that_lacks_something(rest, graph, name, missing):
     assert refusal(rest.put(f"/operations/{name}", body)) == (400, "bad_parameters_error")
 
 
+def test_a_type_that_no_engine_knows(rest, graph, name):
+    answer = rest.put(f"/operations/{name}", operation(graph, type="Dance"))
+    assert refusal(answer) == (400, "bad_parameters_error")
+    assert "RemoteTask" in answer.json()["message"]
+
+
+def test_only_an_engine_begins_with_a_graph(rest, graph):
+    assert refusal(rest.patch(f"/tasks_graphs/{graph}", {"state": "running"})) == (409, "conflict_error")
+
+
 def test_what_an_engine_carries_out_is_not_changed_meanwhile(rest, executions, execution, graph, name):
     rest.put(f"/operations/{name}", operation(graph))
+    executions.set(execution, status="failed")
     rest.patch(f"/tasks_graphs/{graph}", {"state": "running"})
-    executions.set(execution, engine="an engine")
+    executions.set(execution, engine="an engine", status="started")
     for answer in (
         rest.patch(f"/operations/{name}", {"state": "succeeded"}),
         rest.delete(f"/operations/{name}"),
