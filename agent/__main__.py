@@ -55,6 +55,7 @@ def group(context: click.Context, folder: Path) -> None:
 @click.option("--rest-protocol", type=click.Choice(["http", "https"]), help="Of all members.")
 @click.option("--token", envvar="CFY_AGENT_TOKEN", help="A user's token, for `validate`.")
 @click.option("--max-workers", type=int, help="So many operations run at a time.")
+@click.option("--detached", is_flag=True, help="Do not make it a service of systemd.")
 @click.pass_obj
 def configure(folder: Folder, /, name: str, members: tuple[str, ...], ca: Path, **more: Any) -> None:
     """Write the agent's settings. An agent that runs takes most of them when it is started again."""

@@ -62,8 +62,9 @@ def running(folder: Folder) -> int | None:
 
 def start(folder: Folder) -> None:
     """Have it running. Raises ``NotConfigured``, ``DaemonFailed``."""
-    name = folder.settings().name
-    if _by_systemd():
+    settings = folder.settings()
+    name = settings.name
+    if _by_systemd() and not settings.detached:
         unit = UNITS / _unit(name)
         unit.write_text(
             UNIT.format(

@@ -29,7 +29,7 @@ class Settings(BaseModel):
     """What an agent has to know. All members listen on the same ports.
 
     ``token``: of a user, for ``cfy_agent validate`` alone: operations bring tokens of their own.
-    ``max_workers``: so many operations run at a time.
+    ``max_workers``: so many operations run at a time. ``detached``: it is no service of systemd.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -42,6 +42,7 @@ class Settings(BaseModel):
     rest_protocol: Literal["http", "https"] = "https"
     token: Annotated[str, Field(repr=False)] = ""
     max_workers: Annotated[int, Field(ge=1, le=200)] = 5
+    detached: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ Json = dict[str, Any]
 
 NONE, REMOTE = "none", "remote"
 METHODS = (NONE, REMOTE, "init_script", "provided", "plugin")
+DETACH = "detach"
 PROPERTY = "cloudify_agent"
 ANSWER_S = 60.0
 PING_S = 1.0
@@ -174,13 +175,15 @@ def validate(ctx: Any, agent_config: Json | None = None, **_: Any) -> Json:
 def settings_for(plan: Plan, around: Surroundings) -> str:
     """What the agent is to know: see ``agent.settings``."""
     workers = plan.config.get("max_workers")
+    managed = plan.config.get("process_management") or {}
     told = {
         "name": plan.name,
-        "members": around.members(),
+        "members": sorted(around.members()),
         "broker_password": around.broker_password,
         "broker_port": around.broker_port,
         "rest_port": around.rest_port,
         "rest_protocol": around.rest_protocol,
+        "detached": managed.get("name") == DETACH,
         **({"max_workers": int(workers)} if workers else {}),
     }
     return json.dumps(told, indent=1) + "\n"

@@ -18,9 +18,10 @@ from typing import NoReturn
 from celery import Celery
 
 from manager import executing
+from manager.agents.following import Following
 from manager.agents.tokens import Tokens
 from manager.gateway import Gateway, load_config, settings_of
-from manager.gateway.agents import remember
+from manager.gateway.agents import members_of, remember
 from manager.gateway.operations import operations_settings_of
 from manager.operations.message import OPERATIONS
 from manager.operations.settings import OperationsSettings
@@ -76,6 +77,7 @@ def _run_engine(settings: Settings, app: Celery, retrying: Retrying, gateway: Ga
     )
     reader = AnswersReader(broker_of(app), engine.take, _lost)
     Listener(settings.database, engine.name).start(engine.wake, _lost)
+    Following(app, storage, members_of(gateway.config)).start()
     log.info("Engine %s runs workflows.", engine.name)
     engine.run(reader)
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from manager.workflows import lifecycle
+from manager.workflows.agents import install_new_agents, validate_agents
 from manager.workflows.building import Graph, Subgraph
 from manager.workflows.context import WorkflowContext
 from manager.workflows.decorators import workflow
@@ -186,6 +187,8 @@ WORKFLOWS: Mapping[str, Workflow] = {
     "cloudify.plugins.workflows.restart": restart,
     "cloudify.plugins.workflows.auto_heal_reinstall_node_subgraph": heal,
     "cloudify.plugins.workflows.scale_entity": scale,
+    "cloudify.plugins.workflows.install_new_agents": install_new_agents,
+    "cloudify.plugins.workflows.validate_agents": validate_agents,
     # As types.yaml of older versions call it.
     "cloudify.plugins.workflows.scale": scale_node,
 }

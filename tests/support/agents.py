@@ -110,13 +110,19 @@ class AgentProcess:
         self.folder = Folder(folder / "agent")
         self.ran = folder / "ran"
         self.ran.touch()
+        self._log = folder / "log"
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> subprocess.Popen[bytes]:
         """Run it."""
         command = [sys.executable, "-m", "agent", "--folder", str(self.folder.path), "run"]
-        self._process = subprocess.Popen(command, env=dict(os.environ))
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(command, env=dict(os.environ), stderr=log)
         return self._process
+
+    def said(self) -> str:
+        """Its log."""
+        return self._log.read_text()
 
     def kill(self) -> None:
         """It ends without a word."""

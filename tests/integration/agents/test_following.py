@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from agent.validate import validated
 from manager.operations.message import Outcome
-from tests.support.agents import WITHIN_S, Bed
+from orchestrator.formation import pki
+from tests.support.agents import WITHIN_S, Bed, bed
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.integration
@@ -25,3 +27,24 @@ def test_it_finds_the_next_leader_however_the_last_one_went(place: Bed, how: str
     second.lead()
     eventually(second.hears, WITHIN_S, "the agent follows the second member")
     assert place.agent.folder.active == second.host
+
+
+def test_it_believes_no_member_whose_certificate_is_of_another_ca():
+    with bed() as made:
+        first = made.members[0]
+        foreign = first.config.paths.ssl.parent / "foreign"
+        pki.ensure_ca(foreign)
+        made.agent.folder.ca_file.write_text((foreign / "ca.pem").read_text())
+        first.lead()
+        told = validated(made.agent.folder)
+        assert not told["broker"]["ok"]
+        assert "CERTIFICATE_VERIFY_FAILED" in told["broker"]["others"][first.host]
+        made.agent.start()
+        eventually(
+            lambda: "CERTIFICATE_VERIFY_FAILED" in made.agent.said(), WITHIN_S, "it refuses the member"
+        )
+        message = made.agent.script()
+        first.send(message)
+        made.trust(first.config)
+        assert first.answer(message).outcome is Outcome.SUCCEEDED
+        assert made.agent.runs_of(message) == 1
