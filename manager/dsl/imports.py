@@ -32,6 +32,9 @@ DATA_TYPES_FILE = Path(__file__).with_name("data_types.yaml")
 WITHOUT_DATA_TYPES = ("1_0", "1_1")
 """Versions of the language in which there are none."""
 
+NEWER_FIELDS = ("type", "max_retries")
+"""What stands commented out in the types, for those versions."""
+
 RESOURCES = {
     "plugin:": "This manager has no plugins to import: put the plugin's YAML file into the archive.",
     "blueprint:": "Blueprints cannot import other blueprints here: put their files into the archive.",
@@ -99,7 +102,9 @@ def _usual_types(dsl_version: str | None) -> str:
     text = TYPES_FILE.read_text()
     if dsl_version in WITHOUT_DATA_TYPES:
         return text
-    return text.replace("#type: ", "type: ") + DATA_TYPES_FILE.read_text()
+    for field in NEWER_FIELDS:
+        text = text.replace(f"#{field}: ", f"{field}: ")
+    return text + DATA_TYPES_FILE.read_text()
 
 
 def _failed(message: str) -> DSLParsingLogicException:

@@ -33,8 +33,10 @@ def folder(tmp_path: Path):
 def test_a_plan_has_what_clients_look_at(folder):
     plan = dsl.parse(folder(blueprint_yaml=BLUEPRINT), "blueprint.yaml")
     assert {"metadata", "inputs", "nodes", "workflows", "description"} <= set(plan)
-    usual = {"install", "uninstall", "execute_operation", "scale", "heal", "start", "stop", "restart"}
-    assert set(plan["workflows"]) == usual
+    assert set(plan["workflows"]) == {
+        *("install", "uninstall", "execute_operation", "scale", "heal", "start", "stop", "restart"),
+        *("install_new_agents", "validate_agents"),
+    }
     assert plan["description"] == "two hosts with a web server each"
 
 
