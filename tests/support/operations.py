@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from queue import Empty
@@ -59,7 +58,6 @@ class Place:
     app: str
     host: str
     content: Path
-    keys: dict[str, int] = field(default_factory=dict)
 
     def write(self, files: Mapping[str, str]) -> Self:
         """Put files into the blueprint's archive."""
@@ -345,8 +343,3 @@ def bench() -> Iterator[Bench]:
         node.stack.callback(made.stop_broker)
         node.stack.callback(made.close)
         yield made
-
-
-def as_json(answer: Answer) -> str:
-    """For the message of a failing test."""
-    return json.dumps(answer.model_dump(mode="json"), indent=1)
