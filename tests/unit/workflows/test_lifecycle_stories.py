@@ -63,6 +63,12 @@ CASES: dict[str, tuple[str, dict[str, str], Any]] = {
     ),
     "restart": ("started", {}, lambda ctx: builtin.restart(ctx, run_by_dependency_order=True)),
     "heal": ("started", {}, lambda ctx: builtin.heal(ctx, node_instance_id="till_2")),
+    "install_new_agents": ("started", {"house_1": "stopped"}, builtin.install_new_agents),
+    "validate_agents": (
+        "started",
+        {},
+        lambda ctx: builtin.validate_agents(ctx, node_instance_ids=["house_2"]),
+    ),
 }
 
 
