@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import ssl
+import threading
 import uuid
 from base64 import b64encode
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from manager.gateway import Gateway
+from manager.routes.execution_starting import Start
 from tests.support.executions import executions_of
 from tests.support.rest import ADMIN
 from tests.support.shop import refusal
@@ -123,3 +125,24 @@ def test_of_many_at_once_one_runs(rest, body, executions):
         asked = [pool.submit(rest.as_user(*rest.user).post, "/executions", body) for _ in range(6)]
         codes = sorted(answer.result().status_code for answer in asked)
     assert codes == [201] + [400] * 5
+
+
+def test_what_another_client_is_about_to_be_told_is_no_repeat(next_leader, body, executions, monkeypatch):
+    """It has been stored already, but its answer is still on its way."""
+    commit, stored, go_on = Start.commit, threading.Event(), threading.Event()
+
+    def slow_once(start, slot):
+        answer = commit(start, slot)
+        if not stored.is_set():
+            stored.set()
+            assert go_on.wait(30)
+        return answer
+
+    monkeypatch.setattr(Start, "commit", slow_once)
+    there, body = next_leader(), {**body, "queue": "true"}
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(there.as_user(*there.user).post, "/executions", body)
+        assert stored.wait(30)
+        second = there.post("/executions", body).json()
+        go_on.set()
+        assert first.result(60).json()["id"] != second["id"]

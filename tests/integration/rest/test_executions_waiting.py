@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import text, update
 from sqlalchemy.orm import Session
 
-from manager.executing import release_waiting
+from manager.executing import enter, release_waiting
+from manager.models import Execution
 from tests.support.executions import executions_of
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.integration
 
@@ -95,3 +99,17 @@ def test_none_begins_in_maintenance(rest, executions, release):
         rest.post("/maintenance/deactivate")
     assert release() == 1
     assert executions.read(waiting).status == "pending"
+
+
+def test_none_is_let_go_beside_one_that_is_just_beginning(executions, release, engine):
+    """It cannot be seen yet: so who lets others go waits until it can."""
+    beginning, waiting = executions.make("terminated"), executions.make("queued")
+    blocked = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+    with Session(engine) as session, ThreadPoolExecutor(1) as pool:
+        enter(session)
+        session.execute(update(Execution).where(Execution.id == beginning).values(status="pending"))
+        released = pool.submit(release)
+        eventually(lambda: released.done() or session.scalar(blocked), 30, "it waits, or does not")
+        session.commit()
+        assert released.result(30) == 0
+    assert executions.read(waiting).status == "queued"
