@@ -162,12 +162,15 @@ def restart(ctx: Any, agent_config: Json | None = None, **_: Any) -> None:
 
 @operation(resumable=True)
 def validate(ctx: Any, agent_config: Json | None = None, **_: Any) -> Json:
-    """Whether the agent answers; gives what it says of itself."""
+    """Whether the agent answers; gives what it says of itself. One that does not has failed."""
     plan = Plan.of(ctx, agent_config)
     if plan.method == NONE:
         return {}
     around = surroundings()
-    told = wait_for(plan.name, around)
+    try:
+        told = wait_for(plan.name, around)
+    except RecoverableError as error:
+        raise NonRecoverableError(str(error)) from error
     records.note(around.database, plan, "started", told)
     return told
 

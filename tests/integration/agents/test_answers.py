@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from agent.ledger import Ledger
 from manager.operations.message import Message, Outcome
-from tests.support.agents import WITHIN_S, Bed
+from tests.support.agents import WITHIN_S, Bed, bed
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.integration
@@ -98,3 +99,15 @@ def test_an_operation_that_is_killed_is_answered(place: Bed):
     leader.app.control.broadcast("kill_operations", arguments={"task_ids": [message.task_id]})
     answer = leader.answer(message)
     assert (answer.outcome, answer.error) == (Outcome.FAILED, "It was killed.")
+
+
+def test_what_may_run_again_is_run_again_by_an_agent_that_was_killed():
+    with bed() as made:
+        leader = made.members[0]
+        message = made.agent.message("manager.operations.builtin.nothing")
+        ledger = Ledger(made.agent.folder.ledger_file)
+        ledger.open()
+        ledger.begin(message, resumable=True)
+        leader.lead()
+        made.agent.start()
+        assert leader.answer(message).outcome is Outcome.SUCCEEDED
