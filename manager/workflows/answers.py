@@ -19,11 +19,15 @@ from typing import Any
 import redis
 from pydantic import ValidationError
 
-from manager.operations.message import ANSWERS, Answer
+from manager.operations.message import ANSWERS, Answer, Outcome
+from manager.operations.plain import plain
 
 log = logging.getLogger(__name__)
 
 MOST, BLOCK_S = 500, 1.0
+
+MAX_CHARACTERS = 1 << 20
+"""Of an answer as it is sent: results are stored in the database, and read by many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +81,26 @@ class AnswersReader:
 
     def _oldest(self) -> Taken | None:
         found = self._broker.lrange(ANSWERS, -MOST, -1)[::-1]
-        return Taken(tuple(filter(None, map(_read, found))), len(found)) if found else None
+        return Taken(tuple(filter(None, map(read, found))), len(found)) if found else None
 
 
-def _read(raw: bytes) -> Answer | None:
+def read(raw: bytes) -> Answer | None:
+    """A message of the queue. One that says too much, or what cannot be stored, is that of a failure."""
     try:
-        return Answer.model_validate_json(base64.b64decode(json.loads(raw)["body"]))
-    except (ValidationError, ValueError, LookupError, TypeError) as error:
+        body = json.loads(raw)["body"]
+        told = plain(json.loads(base64.b64decode(body)))
+        identifier, attempt = str(told["id"]), int(told["attempt"])
+    except (ValueError, LookupError, TypeError) as error:
         log.warning("A message among the answers is none, and is dropped: %s", error)
         return None
+    if len(body) > MAX_CHARACTERS:
+        return _failure(identifier, attempt, f"Its answer is larger than {MAX_CHARACTERS >> 20} MiB.")
+    try:
+        return Answer.model_validate(told)
+    except ValidationError as error:
+        return _failure(identifier, attempt, f"Its answer cannot be read: {error}")
+
+
+def _failure(identifier: str, attempt: int, error: str) -> Answer:
+    cause = {"message": error, "type": "Error", "traceback": ""}
+    return Answer(id=identifier, attempt=attempt, outcome=Outcome.FAILED, error=error, causes=[cause])

@@ -14,6 +14,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from sqlalchemy import text
 
@@ -27,7 +28,8 @@ from manager.workflows.beginning import Beginning
 from manager.workflows.model import Task
 from manager.workflows.runs import Live, Run
 from manager.workflows.sending import Sender
-from manager.workflows.store import Batch
+from manager.workflows.store import Batch, Facts
+from manager.workflows.turns import NOT_THEIRS, Turn
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +85,7 @@ class Engine:
         """Go on for ever. Raises what makes it impossible."""
         # What has been answered is stored before anything is taken up: it has ended, and does not run again.
         for found in reader.waiting():
-            self._keep(Batch(strays=list(found.answers)))
+            self._keep_strays(found.answers)
             reader.stored(found)
         reader.start()
         while True:
@@ -94,28 +96,23 @@ class Engine:
 
     def turn(self, answers: list[Answer]) -> None:
         """Do all that can be done now."""
-        now_s = time.monotonic()
-        batch = Batch()
-        due = {run.facts.pk: run for run in self._answered(answers, now_s, batch)}
-        if self._more or now_s >= self._look_at_s:
-            self._patiently(lambda: self._look(batch, now_s))
+        turn = Turn(time.monotonic())
+        due = {run.facts.pk: run for run in self._answered(answers, turn)}
+        if self._more or turn.now_s >= self._look_at_s:
+            self._patiently(lambda: self._look(turn))
             due = self._runs
-            batch.sent = self._still_sent(now_s)
-            self._look_at_s = now_s + self._pause_s()
-        sends: list[Task] = []
-        kills: list[Task] = []
+            turn.common.sent = self._still_sent(turn.now_s)
+            self._look_at_s = turn.now_s + self._pause_s()
         for run in list(due.values()):
-            wishes = run.go_on(now_s, batch)
-            sends.extend(wishes.send)
-            kills.extend(wishes.kill)
-        self._keep(batch)
-        self._look_at_s = 0.0 if batch.endings else self._look_at_s
+            turn.do(run, partial(run.go_on, turn.now_s))
+        self._keep(turn)
         # Before they are forgotten: a late answer is none for the run that goes on with the same execution.
+        sends = turn.sends
         self._own(due.values(), sends)
         self._forget_ended()
         self._parts.sender.send(sends)
-        self._parts.sender.kill(kills)
-        self._sent.update((task.id, now_s) for task in sends)
+        self._parts.sender.kill(turn.kills)
+        self._sent.update((task.id, turn.now_s) for task in sends)
 
     def _wait(self) -> list[Taken]:
         """What has come; returns after a second at the latest, and sooner when something is due."""
@@ -143,15 +140,15 @@ class Engine:
     def _pause_s(self) -> float:
         return PROCESSES_EVERY_S if any(run.has_process for run in self._runs.values()) else LOOK_EVERY_S
 
-    def _answered(self, answers: list[Answer], now_s: float, batch: Batch) -> Iterator[Run]:
+    def _answered(self, answers: list[Answer], turn: Turn) -> Iterator[Run]:
         for answer in answers:
             self._alive.discard(answer.id)
             self._sent.pop(answer.id, None)
             run, live = self._owners.get(answer.id, (None, None))
             if run is None or live is None:
-                batch.strays.append(answer)
+                turn.common.strays.append(answer)
             else:
-                run.answer(live, answer, now_s, batch)
+                turn.do(run, partial(run.answer, live, answer, turn.now_s))
                 yield run
 
     def _still_sent(self, now_s: float) -> list[str]:
@@ -161,33 +158,45 @@ class Engine:
             del self._sent[name]
         return found
 
-    def _look(self, batch: Batch, now_s: float) -> None:
+    def _look(self, turn: Turn) -> None:
         """Look at the database: what nobody works on, what is wished, and what was built meanwhile."""
+        term = self._parts.term()
         with self._parts.storage.writing(WriteSlot()) as session:
-            if now_s >= self._take_up_at_s:
-                session.execute(text("SELECT take_up_executions(:term)"), {"term": self._parts.term()})
-            claimed = store.claim(session, self.name, self._parts.term(), CLAIMED_AT_ONCE)
-        self._take_up_at_s = max(self._take_up_at_s, now_s + TAKE_UP_EVERY_S)
-        self._more = len(claimed) == CLAIMED_AT_ONCE
+            if turn.now_s >= self._take_up_at_s:
+                session.execute(text("SELECT take_up_executions(:term)"), {"term": term})
+            claimed = store.claim(session, self.name, term, CLAIMED_AT_ONCE)
+        self._take_up_at_s = max(self._take_up_at_s, turn.now_s + TAKE_UP_EVERY_S)
+        self._more = claimed == CLAIMED_AT_ONCE
         self._parts.release()
         with self._parts.storage.reading() as session:
             statuses = store.statuses(session, self.name)
+            # Also those that were claimed when the database was lost before they were read.
+            new = store.read(session, [pk for pk in statuses if pk not in self._runs])
             known = [live.pk for run in self._runs.values() for live in run.live if live.pk is not None]
             with_process = [pk for pk, run in self._runs.items() if run.has_process]
             built = store.running_graphs(session, with_process, known)
-            graphs = store.graphs_of(session, [facts.pk for facts in claimed])
+            graphs = store.graphs_of(session, [facts.pk for facts in new])
         for pk, run in self._runs.items():
             if pk in statuses:
                 run.told(statuses[pk])
             else:
                 self._drop(run)
-        for facts in claimed:
-            run = self._parts.beginning.begin(facts, graphs[facts.pk], batch, self._alive)
-            self._runs[facts.pk] = run
-            self._own([run], [])
+        for facts in new:
+            self._begin(facts, graphs[facts.pk], turn)
         for graph in built:
-            self._runs[graph.execution_pk].found(graph)
-        self._forget_ended()
+            run = self._runs[graph.execution_pk]
+            turn.do(run, partial(run.found, graph))
+
+    def _begin(self, facts: Facts, graphs: list[store.Graph], turn: Turn) -> None:
+        begin = partial(self._parts.beginning.begin, facts, graphs, turn.parts[facts.pk], self._alive)
+        try:
+            run = begin()
+        except Exception as error:
+            log.exception("Execution %s cannot begin.", facts.id)
+            turn.parts[facts.pk] = Batch()
+            run = Run.failed(facts, f"It cannot begin: {error!r}", turn.parts[facts.pk])
+        self._runs[facts.pk] = run
+        self._own([run], [])
 
     def _drop(self, run: Run) -> None:
         """It is somebody else's now, or nobody's: a deployment was deleted by force, or REST has ended it."""
@@ -195,8 +204,40 @@ class Engine:
         run.end_process()
         run.ended = True
 
-    def _keep(self, batch: Batch) -> None:
-        self._patiently(lambda: self._store(batch))
+    def _keep(self, turn: Turn) -> None:
+        """Store all of it together; what the database refuses because of its content, one by one."""
+        batch = turn.batch()
+        try:
+            self._patiently(lambda: self._store(batch))
+        except NOT_THEIRS:
+            raise
+        except Exception:
+            log.exception("What %s executions have done is stored one by one.", len(turn.parts))
+            self._keep_apart(turn)
+        if batch.endings:
+            self._look_at_s = 0.0
+
+    def _keep_apart(self, turn: Turn) -> None:
+        self._keep_strays(turn.common.strays)
+        for pk in list(turn.parts):
+            try:
+                self._patiently(lambda pk=pk: self._store(turn.parts[pk]))  # type: ignore[misc]
+            except NOT_THEIRS:
+                raise
+            except Exception as error:
+                log.exception("Execution %s cannot be stored.", pk)
+                turn.give_up(self._runs[pk], error)
+                self._patiently(lambda pk=pk: self._store(turn.parts[pk]))  # type: ignore[misc]
+
+    def _keep_strays(self, answers: Iterable[Answer]) -> None:
+        for answer in answers:
+            batch = Batch(strays=[answer])
+            try:
+                self._patiently(lambda batch=batch: self._store(batch))  # type: ignore[misc]
+            except NOT_THEIRS:
+                raise
+            except Exception:
+                log.exception("The answer of operation %s cannot be stored.", answer.id)
 
     def _patiently(self, do: Callable[[], None]) -> None:
         """Do it; a database that certainly did nothing is asked again for a while."""

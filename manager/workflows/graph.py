@@ -46,6 +46,7 @@ class Graph:
         self._ready: deque[str] = deque()
         self._rescheduled: dict[str, float] = {}
         self._under_way = sum(task.under_way for task in self.tasks.values())
+        self._finished = sum(_is_finished(task) for task in self.tasks.values())
         self._count()
 
     def _count(self) -> None:
@@ -81,6 +82,11 @@ class Graph:
         return self._under_way
 
     @property
+    def finished(self) -> int:
+        """How many operations have ended, well or not."""
+        return self._finished
+
+    @property
     def running(self) -> Iterator[Task]:
         """Those operations."""
         return (task for task in self.tasks.values() if task.under_way)
@@ -102,7 +108,7 @@ class Graph:
         if self.failure is not None:
             return GraphState.FAILED
         if self.complete:
-            return GraphState.SUCCEEDED
+            return GraphState.FAILED if self._stuck() else GraphState.SUCCEEDED
         return GraphState.CANCELLED if cancelled else None
 
     def changes(self) -> list[Task]:
@@ -218,8 +224,15 @@ class Graph:
 
     def _put(self, task: Task) -> Task:
         self._under_way += task.under_way - self.tasks[task.id].under_way
+        self._finished += _is_finished(task) - _is_finished(self.tasks[task.id])
         self.tasks[task.id] = self._changed[task.id] = task
         return task
+
+    def _stuck(self) -> bool:
+        """Whether tasks that nobody has left out never began: they wait for each other."""
+        return any(
+            task.state is OperationState.PENDING and not self._abandoned(task) for task in self.tasks.values()
+        )
 
     def _abandoned(self, task: Task) -> bool:
         """Whether a subgraph that it is in has ended without it."""
@@ -235,6 +248,10 @@ class Graph:
         return task.state is OperationState.SUCCEEDED or (
             task.state is OperationState.FAILED and task.ignores_failure
         )
+
+
+def _is_finished(task: Task) -> bool:
+    return task.ended and task.type is TaskType.REMOTE
 
 
 def _may_be_retried(task: Task, answer: Answer) -> bool:

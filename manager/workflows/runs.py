@@ -16,6 +16,7 @@ from manager import events
 from manager.errors import Unavailable
 from manager.events import Line
 from manager.operations.message import Answer
+from manager.operations.plain import text
 from manager.workflows import lines, store
 from manager.workflows.building import Graph as BuiltGraph
 from manager.workflows.context import Say
@@ -90,11 +91,11 @@ class Run:
     def restore(self, stored: store.Graph, alive: Container[str]) -> None:
         """Take up a graph. ``alive``: see ``Graph.resume``."""
         self._total += _operations(stored.tasks)
-        if stored.state is GraphState.RUNNING:
+        if stored.state == GraphState.RUNNING:
             self._carry_out(stored.pk, stored.name, stored.tasks, alive)
             return
         self._done += _operations(stored.tasks)
-        if stored.state is GraphState.SUCCEEDED:
+        if stored.state == GraphState.SUCCEEDED:
             self._results[stored.name] = None
         else:
             self._results[stored.name] = _failure_of(Graph(stored.tasks))
@@ -119,7 +120,7 @@ class Run:
         """Its status in the database."""
         self.facts = replace(self.facts, status=status)
 
-    def found(self, graph: store.Graph) -> None:
+    def found(self, graph: store.Graph, _: Batch) -> None:
         """A graph that its process has stored."""
         self._total += _operations(graph.tasks)
         self._carry_out(graph.pk, graph.name, graph.tasks)
@@ -133,9 +134,9 @@ class Run:
     def go_on(self, now_s: float, batch: Batch) -> Wishes:
         """Do whatever can be done now."""
         wishes = self._halt(batch) or Wishes(send=tuple(self._advance(now_s, batch)))
-        for live in self.live:
-            batch.tasks.update((task.id, task) for task in live.graph.changes())
-        if batch.tasks or batch.new_graphs:
+        changed = [task for live in self.live for task in live.graph.changes()]
+        batch.tasks.update((task.id, task) for task in changed)
+        if changed or batch.graphs or batch.new_graphs:
             self._count(batch)
         return wishes
 
@@ -150,6 +151,10 @@ class Run:
             self._process.kill()
             self._process = None
         self._steps = self._make_steps = None
+
+    def fail(self, batch: Batch, error: str) -> None:
+        """End it at once: it cannot be carried out."""
+        self._end(batch, "failed", error)
 
     def _halt(self, batch: Batch) -> Wishes | None:
         """End it at once, if that is asked for or due."""
@@ -208,7 +213,7 @@ class Run:
         batch.graphs[live.pk] = state
         batch.tasks.update((task.id, task) for task in live.graph.changes())
         self.live.remove(live)
-        self._done += _ended(live)
+        self._done += live.graph.finished
         self._results[live.name] = _failure_of(live.graph) if state is GraphState.FAILED else None
 
     def _build(self, batch: Batch) -> None:
@@ -271,6 +276,7 @@ class Run:
     def _end(self, batch: Batch, status: str, error: str | None = None) -> None:
         self.ended = True
         self.end_process()
+        error = None if error is None else text(error)
         batch.endings.append(Ending(self.facts, status, error))
         if status == "failed":
             told = events.failed(self.facts, error or "It has failed.")
@@ -283,7 +289,8 @@ class Run:
                 batch.graphs.setdefault(live.pk, state)
 
     def _count(self, batch: Batch) -> None:
-        batch.progress[self.facts.pk] = (self._total, self._done + sum(map(_ended, self.live)))
+        finished = self._done + sum(live.graph.finished for live in self.live)
+        batch.progress[self.facts.pk] = (self._total, finished)
 
     def _say(self, batch: Batch, told: list[Line]) -> None:
         batch.lines.extend((self.facts, line) for line in told)
@@ -293,12 +300,8 @@ def _operations(tasks: Iterable[Task]) -> int:
     return sum(task.type is TaskType.REMOTE for task in tasks)
 
 
-def _ended(live: Live) -> int:
-    return sum(task.ended and task.type is TaskType.REMOTE for task in live.graph.tasks.values())
-
-
 def _failure_of(graph: Graph) -> GraphFailed:
     failed = graph.failure
     if failed is None:
-        return GraphFailed("The graph has failed.")
+        return GraphFailed("The graph has failed: its tasks wait for each other.")
     return GraphFailed(f"Task failed '{failed.name}' -> {failed.error}" if failed.error else failed.name)

@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from sqlalchemy import ColumnElement, func, select, text, update
@@ -49,15 +50,20 @@ class Facts:
     """Where its function is, by the plan of its deployment."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Graph:
-    """A graph as it is stored."""
+    """A graph as it is stored. ``rows``: of its operations; clients can write some as well."""
 
     pk: int
     execution_pk: int
     name: str
-    state: GraphState
-    tasks: tuple[Task, ...]
+    state: str
+    rows: Sequence[Sequence[Any]]
+
+    @cached_property
+    def tasks(self) -> tuple[Task, ...]:
+        """What the rows say. Raises ``ValueError`` and ``TypeError`` for what the engine never wrote."""
+        return tuple(map(_task, self.rows))
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +117,17 @@ class Batch:
         )
         return any((*parts, self.progress, self.strays, self.sent))
 
+    @classmethod
+    def joined(cls, parts: Iterable[Batch]) -> Batch:
+        """All of them as one."""
+        whole = cls()
+        for part in parts:
+            for name in cls.__dataclass_fields__:
+                mine = getattr(whole, name)
+                add = mine.update if isinstance(mine, dict) else mine.extend
+                add(getattr(part, name))
+        return whole
+
 
 FACTS = (
     *(getattr(Execution, name) for name in list(Facts.__dataclass_fields__)[:-1]),
@@ -118,10 +135,9 @@ FACTS = (
 )
 
 
-def claim(session: Session, engine: str, term: int | None, limit: int) -> list[Facts]:
-    """Make executions that nobody works on this engine's; what was pending is started."""
-    claimed = session.scalars(CLAIM, {"engine": engine, "term": term, "limit": limit}).all()
-    return read(session, claimed)
+def claim(session: Session, engine: str, term: int | None, limit: int) -> int:
+    """Make executions that nobody works on this engine's; what was pending is started. Tells how many."""
+    return len(session.scalars(CLAIM, {"engine": engine, "term": term, "limit": limit}).all())
 
 
 def read(session: Session, pks: Sequence[int]) -> list[Facts]:
@@ -194,24 +210,21 @@ def running_graphs(session: Session, execution_pks: Sequence[int], known: Iterab
 def _graphs(session: Session, *conditions: ColumnElement[bool]) -> list[Graph]:
     columns = (TasksGraph.pk, TasksGraph.execution_pk, TasksGraph.name, TasksGraph.state)
     found = session.execute(select(*columns).where(*conditions).order_by(TasksGraph.pk)).all()
-    tasks = _tasks(session, [row.pk for row in found])
-    return [
-        Graph(row.pk, row.execution_pk, row.name, GraphState(row.state), tuple(tasks[row.pk]))
-        for row in found
-    ]
+    rows = _rows(session, [row.pk for row in found])
+    return [Graph(row.pk, row.execution_pk, row.name, row.state, rows[row.pk]) for row in found]
 
 
-def _tasks(session: Session, graph_pks: Sequence[int]) -> dict[int, list[Task]]:
+def _rows(session: Session, graph_pks: Sequence[int]) -> dict[int, list[Sequence[Any]]]:
     columns = (
         *(Operation.id, Operation.name, Operation.type, Operation.parameters, Operation.dependencies),
         *(Operation.state, Operation.retries, Operation.resumable, Operation.result, Operation.error),
     )
     chosen = Operation.tasks_graph_pk.in_(graph_pks)
-    found: dict[int, list[Task]] = {pk: [] for pk in graph_pks}
+    found: dict[int, list[Sequence[Any]]] = {pk: [] for pk in graph_pks}
     for pk, *row in session.execute(
         select(Operation.tasks_graph_pk, *columns).where(chosen).order_by(Operation.pk)
     ):
-        found[pk].append(_task(row))
+        found[pk].append(row)
     return found
 
 

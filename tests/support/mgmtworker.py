@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +18,8 @@ from manager.gateway.operations import operations_settings_of
 from manager.models import Operation
 from manager.operations.app import make_app
 from manager.workflows.answers import AnswersReader, Taken
-from manager.workflows.sending import broker_of
+from manager.workflows.model import Task, TaskType
+from manager.workflows.sending import Sender, broker_of
 from orchestrator.clients.programs import executable
 from orchestrator.formation import broker
 from tests.support.rest import ManagerNode, manager_node, stop
@@ -188,6 +189,12 @@ class Workshop:
             found = AnswersReader(redis, lambda _: None, lambda _: None).waiting()
             return {answer.id for answer in next(found, Taken((), 0)).answers}
 
+    def send_again(self, job: Job) -> None:
+        """Have the messages of its operations in the broker, as an engine that dies then leaves them."""
+        sender = Sender(make_app(operations_settings_of(self.node.config).broker))
+        rows = [row for row in job.operations().values() if row.state in {"sending", "sent"}]
+        sender.send([Task(row.id, row.name, TaskType.REMOTE, row.parameters) for row in rows])
+
     def start(self, point: str | None = None, number: int = 1) -> subprocess.Popen[bytes]:
         """The service; ``point``: where it is killed (see ``mgmtworker_killed``)."""
         program = ["manager.workflows"] if point is None else ["tests.support.mgmtworker_killed", point]
@@ -208,9 +215,17 @@ class Workshop:
         finally:
             kill(process)
 
-    def job(self, function: str = "again", workflow: str = "install", **columns: Any) -> Job:
-        """A new execution of a new deployment of three things."""
+    def job(
+        self,
+        function: str = "again",
+        workflow: str = "install",
+        prepare: Iterable[tuple[str, str]] = (),
+        **columns: Any,
+    ) -> Job:
+        """A new execution of a new deployment of three things. ``prepare``: see ``Ledger.tell``."""
         ledger = Ledger(Path(tempfile.mkdtemp(dir=self.folder)))
+        for what, operation in prepare:
+            ledger.tell(what, operation)
         blueprint = BLUEPRINT.format(function=function, folder=ledger.folder)
         site = self.works.site(blueprint, {"p/ops.py": OPERATIONS})
         return Job(self, site, ledger, self.execute(site, workflow, **columns))

@@ -113,6 +113,15 @@ def test_what_must_not_run_twice_and_had_not_begun_runs(place: Workshop) -> None
     assert ended == "terminated" or interrupted
 
 
+def test_what_an_earlier_engine_sent_is_not_begun_before_it_is_taken_up(place: Workshop) -> None:
+    job = place.job("once")
+    assert dies(place.start("stored, not sent")) == -9
+    place.send_again(job)
+    with place.running():
+        assert job.ends() == "terminated"
+    assert set(job.ledger.count("begin").values()) == {1}
+
+
 def test_a_broker_that_was_restarted_has_lost_everything_and_nothing_is_missing(place: Workshop) -> None:
     job = place.job()
     job.ledger.tell("hold", "create")
