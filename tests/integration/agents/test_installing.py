@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import stat
 import subprocess
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -136,6 +138,16 @@ def test_operations_on_it_have_their_ctx(installed: Host):
         WITHIN_S,
         "its line is there",
     )
+
+
+def test_the_blueprints_own_code_is_fetched_and_runs_on_it(installed: Host):
+    code = b"def run(ctx, **_):\n    return ctx.get_resource('x/far.py').decode()[:7]\n"
+    with tarfile.open(installed.place.content.with_name("archive"), "w:gz") as archive:
+        entry = tarfile.TarInfo("top/x/far.py")
+        entry.size = len(code)
+        archive.addfile(entry, io.BytesIO(code))
+    answer = installed.run("far.run", {})
+    assert (answer.outcome, answer.result) == (Outcome.SUCCEEDED, "def run"), answer
 
 
 def test_installing_again_leaves_it_running(installed: Host):
