@@ -110,6 +110,18 @@ class TestOrder:
         assert [it.id for it in step.done] == ["a", "b"]
         assert graph.outcome() is GraphState.SUCCEEDED
 
+    def test_tasks_that_wait_for_each_other_are_a_failure(self):
+        graph = Graph([task("a", "b", kind=TaskType.NOP), task("b", "a", kind=TaskType.NOP)])
+        graph.advance(NOW_S)
+        assert graph.outcome() is GraphState.FAILED
+
+    def test_it_knows_how_many_operations_have_ended(self):
+        graph = Graph([task("a", state=S.SUCCEEDED), task("b"), task("c", kind=TaskType.NOP)])
+        sent(graph)
+        assert graph.finished == 1
+        graph.answer(failed("b"), NOW_S)
+        assert graph.finished == 2
+
 
 class TestAnswers:
     def test_one_that_arrives_twice_counts_once(self):
@@ -295,6 +307,12 @@ class TestTakingUp:
         assert sent(graph) == set()
         assert graph.outcome() is GraphState.FAILED
         assert graph.failure.error.startswith("Cannot resume - operation not resumable: a.")
+
+    def test_what_our_own_worker_is_still_doing_is_waited_for(self):
+        graph = Graph([task("a", state=S.STARTED, resumable=True), task("b", state=S.SENT)])
+        graph.resume({"a", "b"})
+        assert sent(graph) == {"b"}
+        assert graph.answer(succeeded("a"), NOW_S) is not None
 
     def test_subgraphs_go_on_where_they_were(self):
         graph = Graph(
