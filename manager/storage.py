@@ -15,8 +15,8 @@ from sqlalchemy import URL, Connection, Engine, create_engine, exc
 from sqlalchemy.orm import Session
 
 from manager.errors import OutcomeUnknown, Unavailable
-from manager.patience import WriteSlot
 from manager.settings import DatabaseSettings
+from manager.slots import WriteSlot
 
 DATABASE = USER = "cloudify"
 READERS = 4
@@ -29,7 +29,7 @@ ROLLED_BACK = ("23", "40")
 UNDEMANDING = "SET LOCAL synchronous_commit = off; SET LOCAL lock_timeout = 200"
 REFUSED = {
     "25006": "The database does not take writes at this moment.",
-    "42P01": "The database has not been prepared yet.",
+    **dict.fromkeys(("42P01", "42883"), "The database has not been prepared yet."),
 }
 """What a database that is there, but not ours to use, says (SQLSTATE)."""
 
