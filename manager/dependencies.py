@@ -9,7 +9,8 @@ from fastapi import Depends, Request
 from manager import auth, listing
 from manager.errors import Unavailable
 from manager.gateway import Gateway
-from manager.patience import WriteSlot, write_slot
+from manager.patience import write_slot
+from manager.slots import WriteSlot
 from manager.storage import Storage
 
 

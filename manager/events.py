@@ -10,13 +10,16 @@ import json
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sqlalchemy import func, text
 from sqlalchemy.orm import Session
 
 from manager.models import EVENT_TYPE, LOG_TYPE, Deployment, Execution
-from manager.tenancy import Scope
+
+if TYPE_CHECKING:
+    # Whoever only writes events needs nothing of the REST service.
+    from manager.tenancy import Scope
 
 LOCKS = 1
 """The class of the advisory locks on the events of an execution."""

@@ -10,10 +10,12 @@ import asyncio
 import json
 from collections.abc import Callable, Collection
 from enum import Enum, auto
-
-from starlette.types import ASGIApp, Receive, Scope, Send
+from typing import TYPE_CHECKING
 
 from manager import errors
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
 POLL_S = 0.005
 EXEMPT = frozenset({"/api/version"})

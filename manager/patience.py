@@ -9,38 +9,16 @@ failure would be true.
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable
 
 from starlette.requests import Request
 
 from manager.errors import Unavailable
 from manager.refusals import ABORT
+from manager.slots import WriteSlot
 
 WRITERS = 8
 LOOK_EVERY_S = 0.25
-
-
-class WriteSlot:
-    """The right of one request to write. It knows for how long its transaction has been going on."""
-
-    def __init__(self) -> None:
-        self._since_s: float | None = None
-
-    @contextmanager
-    def occupied(self) -> Iterator[None]:
-        """The length of the transaction."""
-        self._since_s = time.monotonic()
-        try:
-            yield
-        finally:
-            self._since_s = None
-
-    def overdue(self, limit_s: float) -> bool:
-        """Whether the transaction has been going on for longer than ``limit_s``."""
-        since_s = self._since_s
-        return since_s is not None and time.monotonic() - since_s > limit_s
 
 
 class Patience:

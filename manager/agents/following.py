@@ -21,7 +21,7 @@ from manager.errors import RestError
 from manager.gateway.agents import MembersNow
 from manager.models import Agent
 from manager.operations.agents import MEMBERS, hostname
-from manager.patience import WriteSlot
+from manager.slots import WriteSlot
 from manager.storage import Storage
 
 log = logging.getLogger(__name__)

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from manager.models import ACTIVE_STATUSES, Execution, ExecutionToken, Tenant
-from manager.patience import WriteSlot
+from manager.slots import WriteSlot
 from manager.storage import Storage
 
 TOKEN_BYTES = 32

@@ -16,11 +16,12 @@ from manager import deploying, dsl, events, maintenance, tenancy
 from manager.dependencies import Database
 from manager.errors import BadParameters, Conflict, NotFound, Unavailable
 from manager.models import DEFAULT_VISIBILITY, NAME_LENGTH, Blueprint, Deployment
-from manager.patience import WriteSlot, write_slot
+from manager.patience import write_slot
 from manager.repeats import REPEATED_WITHIN, Answered
 from manager.routes.deployments import CREATION, check_not_wider, is_wider, shape
 from manager.routes.json_route import NAME_PATTERN, Body, Document, router
 from manager.routes.upload_body import Places
+from manager.slots import WriteSlot
 from manager.storage import Storage
 from manager.tenancy import Scope, WritingInTenant
 

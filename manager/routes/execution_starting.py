@@ -20,10 +20,11 @@ from manager.dependencies import Database
 from manager.errors import Conflict, NonexistentWorkflow
 from manager.listing import MAXIMUM, parse_time
 from manager.models import END_STATUSES, NAME_LENGTH, Deployment, Execution
-from manager.patience import WriteSlot, write_slot
+from manager.patience import write_slot
 from manager.repeats import REPEATED_WITHIN, Answered
 from manager.routes.executions import shape
 from manager.routes.json_route import Body, Document, Text, router
+from manager.slots import WriteSlot
 from manager.storage import Storage
 from manager.tenancy import InTenant, Scope
 from manager.workflows import parameters

@@ -27,9 +27,10 @@ from manager.files.receiving import Received
 from manager.files.units import ARCHIVE
 from manager.gateway import Gateway
 from manager.models import Blueprint, Snapshot
-from manager.patience import WriteSlot, write_slot
+from manager.patience import write_slot
 from manager.repeats import REPEATED_WITHIN, Answered
 from manager.routes.upload_body import Places, fetch, finish, receive
+from manager.slots import WriteSlot
 from manager.storage import Storage
 from manager.tenancy import Scope
 

@@ -23,7 +23,7 @@ from manager.files import Folders, Unit, Work
 from manager.files.units import ARCHIVE
 from manager.gateway import Gateway
 from manager.models import EVENT_TYPE, LOG_TYPE, Base
-from manager.patience import WriteSlot
+from manager.slots import WriteSlot
 from manager.snapshots.archive import FORMAT, TABLES, UNITS, Manifest, TableRows, Writer, own_version
 from manager.snapshots.checks import KIND
 from manager.snapshots.labour import Progress, find, finish, snapshot_of

@@ -23,7 +23,7 @@ from manager.events import Line
 from manager.files import Folders
 from manager.files.works import locked, tidy
 from manager.models import ACTIVE_STATUSES, DEFAULT_VISIBILITY, Execution, Snapshot
-from manager.patience import WriteSlot
+from manager.slots import WriteSlot
 from manager.storage import Storage
 from manager.tenancy import Scope
 

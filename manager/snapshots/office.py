@@ -16,8 +16,8 @@ from sqlalchemy.orm import Session
 
 from manager.errors import OutcomeUnknown, Unavailable
 from manager.files import Folders
-from manager.patience import WriteSlot
 from manager.routes.executions import shape
+from manager.slots import WriteSlot
 from manager.snapshots import labour
 from manager.snapshots.labour import Order
 from manager.storage import Storage

@@ -24,7 +24,7 @@ from manager.files import Folders, Unit, Work
 from manager.files.archives import unpack
 from manager.files.units import ARCHIVE, CONTENT
 from manager.gateway import Gateway
-from manager.patience import WriteSlot
+from manager.slots import WriteSlot
 from manager.snapshots import loading
 from manager.snapshots.archive import Reader
 from manager.snapshots.checks import check_empty, check_may_restore, unit_of

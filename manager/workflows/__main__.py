@@ -26,8 +26,8 @@ from manager.gateway.operations import operations_settings_of
 from manager.operations.message import OPERATIONS
 from manager.operations.settings import OperationsSettings
 from manager.operations.worker import prepare, run_worker
-from manager.patience import WriteSlot
 from manager.settings import Settings
+from manager.slots import WriteSlot
 from manager.storage import Storage, engine_for
 from manager.workflows.answers import AnswersReader
 from manager.workflows.beginning import Beginning

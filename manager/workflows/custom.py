@@ -29,8 +29,8 @@ from manager.events import Line
 from manager.files.units import Unit
 from manager.gateway import load_config, settings_of
 from manager.models import Blueprint, Deployment, Execution
-from manager.patience import WriteSlot
 from manager.settings import Settings
+from manager.slots import WriteSlot
 from manager.storage import Storage, engine_for
 from manager.workflows import compat, mappings
 from manager.workflows.blocking import BlockingContext

@@ -20,7 +20,7 @@ from sqlalchemy import text
 
 from manager.errors import Unavailable
 from manager.operations.message import Answer
-from manager.patience import WriteSlot
+from manager.slots import WriteSlot
 from manager.storage import Storage
 from manager.workflows import store
 from manager.workflows.answers import AnswersReader, Taken

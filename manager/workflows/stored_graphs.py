@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from manager.errors import OutcomeUnknown, Unavailable
 from manager.models import Execution, Operation, TasksGraph
-from manager.patience import WriteSlot
+from manager.slots import WriteSlot
 from manager.storage import Storage
 from manager.workflows import store
 from manager.workflows.model import CHANNEL, GraphState, OperationState, Task, TaskType

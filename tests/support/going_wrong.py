@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from manager.auth import Caller
 from manager.gateway import settings_of
 from manager.models import ADMIN_ROLE, Tenant, User
-from manager.patience import WriteSlot
+from manager.slots import WriteSlot
 from manager.snapshots import labour
 from manager.snapshots.labour import Order
 from manager.tenancy import Scope

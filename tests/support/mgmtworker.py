@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -175,6 +176,8 @@ class Workshop:
         command = [executable("redis-server"), str(self.node.config.paths.etc / "broker.conf")]
         self.broker = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         self.node.stack.callback(stop, self.broker)
+        address = (self.node.config.host_ip, self.node.config.ports.broker)
+        eventually(lambda: answers(address), WITHIN_S, "the broker listens")
 
     def restart_broker(self) -> None:
         """It loses all that it had."""
@@ -240,6 +243,15 @@ class Workshop:
         """End what runs."""
         for process in self.processes:
             kill(process)
+
+
+def answers(address: tuple[str, int]) -> bool:
+    """Whether somebody listens there."""
+    try:
+        socket.create_connection(address, 1.0).close()
+    except OSError:
+        return False
+    return True
 
 
 def kill(process: subprocess.Popen[bytes]) -> None:

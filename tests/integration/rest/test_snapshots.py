@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from manager.models import Execution, Tenant
-from manager.patience import WriteSlot
+from manager.slots import WriteSlot
 from tests.support import uploads
 from tests.support.archives import blueprint
 from tests.support.rest import ManagerNode
