@@ -43,6 +43,8 @@ PATIENCE_S = 30.0
 """For how long a database is waited for that is there, but takes nothing at this moment."""
 
 RETRY_S = 0.2
+ASK_AGENTS_EVERY_S = 60.0
+"""A broker forgets what it gave to an agent whose connection broke. The agent knows what it has begun."""
 
 Release = Callable[[], object]
 
@@ -69,6 +71,7 @@ class Engine:
         self._owners: dict[str, tuple[Run, Live]] = {}
         self._sent: dict[str, float] = {}
         self._alive: set[str] = set()
+        self._asked_agents: dict[str, float] = {}
         self._look_at_s = 0.0
         self._take_up_at_s = 0.0
         self._more = False
@@ -107,12 +110,13 @@ class Engine:
             turn.do(run, partial(run.go_on, turn.now_s))
         self._keep(turn)
         # Before they are forgotten: a late answer is none for the run that goes on with the same execution.
-        sends = turn.sends
+        sends = turn.sends + self._to_ask_again(turn.now_s)
         self._own(due.values(), sends)
         self._forget_ended()
         self._parts.sender.send(sends)
         self._parts.sender.kill(turn.kills)
         self._sent.update((task.id, turn.now_s) for task in sends)
+        self._asked_agents.update((task.id, turn.now_s) for task in sends if task.on_agent)
 
     def _wait(self) -> list[Taken]:
         """What has come; returns after a second at the latest, and sooner when something is due."""
@@ -144,6 +148,7 @@ class Engine:
         for answer in answers:
             self._alive.discard(answer.id)
             self._sent.pop(answer.id, None)
+            self._asked_agents.pop(answer.id, None)
             run, live = self._owners.get(answer.id, (None, None))
             if run is None or live is None:
                 turn.common.strays.append(answer)
@@ -156,6 +161,17 @@ class Engine:
         found = [name for name, at_s in self._sent.items() if now_s - at_s >= LOOK_EVERY_S]
         for name in found:
             del self._sent[name]
+        return found
+
+    def _to_ask_again(self, now_s: float) -> list[Task]:
+        """Operations on agents that have not been answered for long: the same messages once more."""
+        waiting = [name for name, at_s in self._asked_agents.items() if now_s - at_s >= ASK_AGENTS_EVERY_S]
+        found = []
+        for name in waiting:
+            del self._asked_agents[name]
+            _, live = self._owners.get(name, (None, None))
+            if live is not None and live.graph.tasks[name].under_way:
+                found.append(live.graph.tasks[name])
         return found
 
     def _look(self, turn: Turn) -> None:
