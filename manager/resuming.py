@@ -13,6 +13,7 @@ from manager.models import Execution, Operation, TasksGraph
 from manager.workflows.model import UNDER_WAY, GraphState, OperationState, TaskType
 
 FAILED = frozenset({OperationState.FAILED})
+NOT_BEGUN = frozenset({OperationState.SENDING, OperationState.SENT})
 UNFINISHED = FAILED | UNDER_WAY | {OperationState.RESCHEDULED}
 CONTAINER = "containing_subgraph"
 
@@ -44,10 +45,11 @@ def reset(session: Session, execution: Execution, *, everything: bool) -> None:
 
 def _reset_graph(session: Session, graph_pk: int, states: frozenset[OperationState]) -> None:
     mine = Operation.tasks_graph_pk == graph_pk
-    if session.scalar(select(Operation.pk).where(mine, Operation.state.in_(states)).limit(1)) is None:
+    wanted = Operation.state.in_(states | NOT_BEGUN)
+    if session.scalar(select(Operation.pk).where(mine, wanted).limit(1)) is None:
         return
     operations = session.scalars(select(Operation).where(mine).with_for_update()).all()
-    chosen = [it for it in operations if it.state in states]
+    chosen = [it for it in operations if it.state in states or _has_not_begun(it)]
     names = _new_names(chosen)
     for operation in chosen:
         operation.state, operation.retries = OperationState.PENDING, 0
@@ -55,6 +57,15 @@ def _reset_graph(session: Session, graph_pk: int, states: frozenset[OperationSta
         operation.started_at = operation.ended_at = None
     _rename(operations, names)
     session.flush()
+
+
+def _has_not_begun(operation: Operation) -> bool:
+    """Whether it was sent to our own worker, which stores it before it begins: the row is locked.
+
+    Its message may still lie there, or have been revoked. Under a new name neither matters.
+    """
+    on_agent = operation.parameters.get("executor") == "agent"
+    return operation.state in NOT_BEGUN and operation.type == TaskType.REMOTE and not on_agent
 
 
 def _new_names(chosen: Sequence[Operation]) -> dict[str, str]:

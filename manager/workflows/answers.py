@@ -76,7 +76,7 @@ class AnswersReader:
                     self._go_on.clear()
                     self._take(found)
                     self._go_on.wait()
-        except redis.RedisError as error:
+        except Exception as error:  # noqa: BLE001  # without answers nothing goes on, whatever the reason
             self._lost(f"the broker cannot be read: {error!r}")
 
     def _oldest(self) -> Taken | None:
@@ -90,7 +90,7 @@ def read(raw: bytes) -> Answer | None:
         body = json.loads(raw)["body"]
         told = plain(json.loads(base64.b64decode(body)))
         identifier, attempt = str(told["id"]), int(told["attempt"])
-    except (ValueError, LookupError, TypeError) as error:
+    except (ValueError, LookupError, TypeError, RecursionError) as error:
         log.warning("A message among the answers is none, and is dropped: %s", error)
         return None
     if len(body) > MAX_CHARACTERS:

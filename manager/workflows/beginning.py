@@ -38,7 +38,7 @@ class Beginning:
             return Run.failed(facts, error, batch)
         try:
             for graph in graphs:
-                soundness.check(graph.tasks)
+                soundness.check(graph.tasks, facts.id)
             if mappings.is_custom(plan):
                 return self._restored(Run(facts, batch, process=WorkflowProcess(facts.id)), graphs, alive)
             function = builtin.find(plan)

@@ -56,7 +56,7 @@ def task(call: Call, instance: WorkflowNodeInstance, related: Related | None = N
         "kwargs": _inputs(call, planned.get("inputs") or {}),
         "max_retries": max_retries,
         "retry_interval_s": _or(planned.get("retry_interval"), ctx.retrying.retry_interval_s),
-        "timeout_s": planned.get("timeout"),
+        "timeout_s": planned.get("timeout") or None,
         "timeout_recoverable": bool(planned.get("timeout_recoverable")),
         "send_task_events": call.send_task_events,
         "ignore_failure": False,

@@ -9,6 +9,7 @@ first start are one thing.
 from __future__ import annotations
 
 import logging
+import math
 import queue
 import time
 import uuid
@@ -102,6 +103,9 @@ class Engine:
         turn = Turn(time.monotonic())
         due = {run.facts.pk: run for run in self._answered(answers, turn)}
         if self._more or turn.now_s >= self._look_at_s:
+            # An execution that is taken up now must see what was answered before.
+            self._keep_strays(turn.common.strays)
+            turn.common.strays.clear()
             self._patiently(lambda: self._look(turn))
             due = self._runs
             turn.common.sent = self._still_sent(turn.now_s)
@@ -170,7 +174,12 @@ class Engine:
         for name in waiting:
             del self._asked_agents[name]
             _, live = self._owners.get(name, (None, None))
-            if live is not None and live.graph.tasks[name].under_way:
+            if live is None or not live.graph.tasks[name].under_way:
+                continue
+            # While an agent is away, one copy waits for it, and no more.
+            if self._parts.sender.agent_has_messages(live.graph.tasks[name]):
+                self._asked_agents[name] = now_s
+            else:
                 found.append(live.graph.tasks[name])
         return found
 
@@ -213,6 +222,8 @@ class Engine:
             run = Run.failed(facts, f"It cannot begin: {error!r}", turn.parts[facts.pk])
         self._runs[facts.pk] = run
         self._own([run], [])
+        on_agents = (task.id for live in run.live for task in live.graph.running if task.on_agent)
+        self._asked_agents.update(dict.fromkeys(on_agents, -math.inf))
 
     def _drop(self, run: Run) -> None:
         """It is somebody else's now, or nobody's: a deployment was deleted by force, or REST has ended it."""
@@ -243,7 +254,16 @@ class Engine:
             except Exception as error:
                 log.exception("Execution %s cannot be stored.", pk)
                 turn.give_up(self._runs[pk], error)
-                self._patiently(lambda pk=pk: self._store(turn.parts[pk]))  # type: ignore[misc]
+                self._store_end(pk, turn.parts[pk])
+
+    def _store_end(self, pk: int, batch: Batch) -> None:
+        try:
+            self._patiently(lambda: self._store(batch))
+        except NOT_THEIRS:
+            raise
+        except Exception:
+            log.exception("Not even the end of execution %s can be stored: it is not there any more.", pk)
+            self._drop(self._runs[pk])
 
     def _keep_strays(self, answers: Iterable[Answer]) -> None:
         for answer in answers:

@@ -119,20 +119,25 @@ class Graph:
     def resume(self, alive: Container[str] = ()) -> None:
         """Go on after the engine that carried this out has died, or after its execution had ended.
 
-        What had not begun is sent again; what an agent does as well, under the same number: it knows what it
-        has begun. What the manager was doing runs again if that is allowed, else it has failed; unless its
-        process lives (``alive``: ids of such operations), then it is waited for.
+        What had not begun is sent again. What the manager was doing runs again if that is allowed, else it
+        has failed; unless its process lives (``alive``: ids of such operations), then it is waited for. What
+        an agent does goes on: the engine asks for it again, under the same number, for the agent knows it.
         """
         for task in list(self.running):
-            if task.state is OperationState.STARTED and task.id in alive:
+            if task.on_agent or (task.state is OperationState.STARTED and task.id in alive):
                 continue
-            if task.state is OperationState.STARTED and not task.on_agent and not task.resumable:
+            if task.state is OperationState.STARTED and not task.resumable:
                 self._fail(replace(task, state=OperationState.FAILED, error=NOT_RESUMABLE.format(task.name)))
             else:
                 self._put(replace(task, state=OperationState.PENDING))
                 self._ready.append(task.id)
         for name in self._rescheduled:
             self._rescheduled[name] = 0.0
+
+    def kill(self, error: str) -> None:
+        """Whatever is under way has failed: it is ended by force."""
+        for task in list(self.running):
+            self._fail(replace(task, state=OperationState.FAILED, error=error))
 
     def advance(self, now_s: float, *, dry_run: bool = False) -> Advance:
         """Begin whatever may be begun. Nothing may, once something has failed."""

@@ -17,7 +17,7 @@ from manager.errors import Unavailable
 from manager.events import Line
 from manager.operations.message import Answer
 from manager.operations.plain import text
-from manager.workflows import lines, store
+from manager.workflows import lines, soundness, store
 from manager.workflows.building import Graph as BuiltGraph
 from manager.workflows.context import Say
 from manager.workflows.graph import Graph
@@ -27,7 +27,8 @@ from manager.workflows.store import Batch, Ending, Facts, NewGraph
 
 log = logging.getLogger(__name__)
 
-CANCELLING, FORCED = "cancelling", frozenset({"force_cancelling", "kill_cancelling"})
+CANCELLING, KILLED = "cancelling", "kill_cancelling"
+FORCED = frozenset({"force_cancelling", KILLED})
 ENDS: Mapping[str, Callable[[Facts], Line]] = {
     "terminated": events.succeeded,
     "cancelled": events.cancelled,
@@ -122,6 +123,7 @@ class Run:
 
     def found(self, graph: store.Graph, _: Batch) -> None:
         """A graph that its process has stored."""
+        soundness.check(graph.tasks, self.facts.id)
         self._total += _operations(graph.tasks)
         self._carry_out(graph.pk, graph.name, graph.tasks)
 
@@ -130,6 +132,9 @@ class Run:
         task = live.graph.answer(answer, now_s)
         if task is not None:
             self._say(batch, lines.answered(task, answer))
+        if live not in self.live:
+            # The graph has failed beside it. What it did is stored all the same: it does not run again.
+            batch.tasks.update((task.id, task) for task in live.graph.changes())
 
     def go_on(self, now_s: float, batch: Batch) -> Wishes:
         """Do whatever can be done now."""
@@ -158,16 +163,23 @@ class Run:
 
     def _halt(self, batch: Batch) -> Wishes | None:
         """End it at once, if that is asked for or due."""
-        running = tuple(task for live in self.live for task in live.graph.running)
         if self.facts.status in FORCED:
+            killed = self._kill() if self.facts.status == KILLED else ()
             self._end(batch, "cancelled")
-            return Wishes(kill=running if self.facts.status == "kill_cancelling" else ())
+            return Wishes(kill=killed)
         if self._overdue():
-            self._end(
-                batch, "failed", f"The execution took longer than its timeout of {self.facts.timeout_s:g} s."
-            )
-            return Wishes(kill=running)
+            killed = self._kill()
+            error = f"The execution took longer than its timeout of {self.facts.timeout_s:g} s."
+            self._end(batch, "failed", error)
+            return Wishes(kill=killed)
         return None
+
+    def _kill(self) -> tuple[Task, ...]:
+        """What is under way has failed: whoever resumes the execution has it run anew, by another name."""
+        running = tuple(task for live in self.live for task in live.graph.running)
+        for live in self.live:
+            live.graph.kill("It was killed.")
+        return running
 
     def _overdue(self) -> bool:
         facts = self.facts
@@ -222,6 +234,8 @@ class Run:
             return
         try:
             built = self._next_graph(self._make_steps)
+            tasks = built.planned()
+            soundness.check(tasks, self.facts.id)
         except StopIteration:
             self._end(batch, "terminated")
         except GraphFailed as failure:
@@ -232,7 +246,6 @@ class Run:
             log.exception("The workflow of execution %s has failed.", self.facts.id)
             self._end(batch, "failed", f"{type(failure).__name__}: {failure}")
         else:
-            tasks = built.planned()
             batch.new_graphs.append(NewGraph(self.facts, built.name, tasks))
             self._total += _operations(tasks)
             self._carry_out(None, built.name, tasks)

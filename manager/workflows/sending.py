@@ -78,6 +78,10 @@ class Sender:
             for first in range(0, len(envelopes), AT_ONCE):
                 self._broker.lpush(queue, *envelopes[first : first + AT_ONCE])
 
+    def agent_has_messages(self, task: Task) -> bool:
+        """Whether the agent that a task is for has messages that it did not fetch yet."""
+        return bool(self._broker.llen(agent_queue(task.parameters["agent"])))
+
     def kill(self, tasks: Iterable[Task]) -> None:
         """Have those ended that run, or wait to: on this manager, or on an agent that hears it."""
         kill(self._app, [task_id(task.id, task.retries) for task in tasks])

@@ -25,8 +25,8 @@ class Unsound(Exception):
     """A graph cannot be carried out; the text says why."""
 
 
-def check(tasks: Iterable[Task]) -> None:
-    """Raise ``Unsound`` for tasks, of one graph, that nobody could carry out."""
+def check(tasks: Iterable[Task], execution_id: str) -> None:
+    """Raise ``Unsound`` for tasks, of one graph of that execution, that nobody could carry out."""
     tasks = list(tasks)
     subgraphs = {task.id for task in tasks if task.type is TaskType.SUBGRAPH}
     for task in tasks:
@@ -36,11 +36,14 @@ def check(tasks: Iterable[Task]) -> None:
         if task.parent is not None and task.parent not in subgraphs:
             raise Unsound(f"The stored task `{task.name}` is in a subgraph that is not there.")
         if task.type is TaskType.REMOTE and not task.ended:
-            _check_message(task)
+            _check_message(task, execution_id)
 
 
-def _check_message(task: Task) -> None:
+def _check_message(task: Task, execution_id: str) -> None:
     try:
-        message_of(task)
+        context = message_of(task).context
     except (KeyError, TypeError, ValueError, ValidationError) as error:
         raise Unsound(f"The stored task `{task.name}` cannot be sent to anybody: {error!r}.") from error
+    if context.get("execution_id") != execution_id:
+        # It would be given a token for the other one, with the rights of whoever has started that.
+        raise Unsound(f"The stored task `{task.name}` belongs to another execution.")

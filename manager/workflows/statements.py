@@ -27,7 +27,6 @@ ADD_TASKS = text("""
         AS v (id text, name text, type text, parameters jsonb, dependencies jsonb, state text)
 """)
 
-# An operation that has begun meanwhile stays so: its row says more than the engine knows.
 UPDATE_TASKS = text("""
     UPDATE operations o SET state = v.state, retries = v.retries, result = v.result, error = v.error,
         ended_at = CASE WHEN v.state IN ('succeeded', 'failed') THEN clock_timestamp() END
@@ -45,15 +44,24 @@ PROGRESS = text("""
     WHERE e.pk = v.pk
 """)
 
-# An answer about an operation whose execution was not taken up yet; whoever does will find it so.
+# An answer about an operation whose execution was not taken up yet; whoever does will find it so. A result
+# that is waited for until it is true is no success before (``graph`` has the same rule).
 KEEP = text("""
-    UPDATE operations SET error = :error, result = CAST(:result AS jsonb),
-        state = CASE WHEN :outcome = 'succeeded' THEN 'succeeded'
-            WHEN :outcome = 'retry' OR :recoverable THEN 'rescheduled' ELSE 'failed' END,
-        retries = retries
-            + CASE WHEN :outcome = 'retry' OR :outcome = 'failed' AND :recoverable THEN 1 ELSE 0 END,
-        ended_at = CASE WHEN :outcome = 'succeeded' OR NOT :recoverable THEN clock_timestamp() END
-    WHERE id = :id AND retries = :attempt AND state IN ('sending', 'sent', 'started')
+    UPDATE operations o SET error = :error, result = CAST(:result AS jsonb), state = v.state,
+        retries = retries + CASE v.state WHEN 'rescheduled' THEN 1 ELSE 0 END,
+        ended_at = CASE v.state WHEN 'rescheduled' THEN NULL ELSE clock_timestamp() END
+    FROM (
+        SELECT w.pk, CASE
+            WHEN :outcome = 'succeeded' AND (
+                w.parameters->'until_true' IS DISTINCT FROM 'true'::jsonb
+                OR CAST(:result AS jsonb) NOT IN ('null', 'false', '0', '""', '[]', '{}')
+            ) THEN 'succeeded'
+            WHEN :outcome IN ('succeeded', 'retry') OR :recoverable THEN 'rescheduled'
+            ELSE 'failed'
+        END AS state
+        FROM operations w WHERE w.id = :id
+    ) v
+    WHERE o.pk = v.pk AND o.retries = :attempt AND o.state IN ('sending', 'sent', 'started')
 """)
 
 SET_STATES = text("""

@@ -248,15 +248,17 @@ def write(session: Session, batch: Batch, engine: str) -> list[int]:
     """Store all of it; returns the keys of the new graphs."""
     for pk, resumable in batch.resumable.items():
         session.execute(update(Execution).where(Execution.pk == pk).values(resumable=resumable))
-    made = [_save_new(session, new, batch.tasks) for new in batch.new_graphs]
+    # The batch stays as it is: what the database did not take is given to it once more.
+    changed = dict(batch.tasks)
+    made = [_save_new(session, new, changed) for new in batch.new_graphs]
     for answer in batch.strays:
         session.execute(KEEP, answer.model_dump(mode="json") | {"result": json.dumps(answer.result)})
     if batch.sent:
         session.execute(MARK_SENT, {"ids": batch.sent})
-    if batch.tasks:
+    if changed:
         rows = [
             {"id": t.id, "state": t.state, "retries": t.retries, "result": t.result, "error": t.error}
-            for t in batch.tasks.values()
+            for t in changed.values()
         ]
         session.execute(UPDATE_TASKS, {"tasks": json.dumps(rows)})
     _do(session, batch.effects)

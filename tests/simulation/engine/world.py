@@ -150,6 +150,8 @@ class Engine:
         self.world = world
         self.graph = Graph(world.rows[name] for name in world.rows)
         self.graph.resume()
+        # What agents do is asked for again at once, under the same number.
+        self._to_ask = [task for task in self.graph.running if task.on_agent]
 
     def turn(self, size: int) -> None:
         """Take some answers, begin what may begin, and store it before it is sent."""
@@ -163,7 +165,8 @@ class Engine:
         world.at("before it is stored")
         self._store()
         world.at("after it is stored")
-        for task in step.sent:
+        asked, self._to_ask = self._to_ask, []
+        for task in (*step.sent, *asked):
             world.messages.append((task.id, task.retries))
             world.at("between two messages")
         world.at("after it is sent")

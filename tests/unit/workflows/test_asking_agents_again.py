@@ -21,6 +21,10 @@ class FakeSender:
 
     def __init__(self):
         self.sent = []
+        self.waiting = False
+
+    def agent_has_messages(self, task):
+        return self.waiting
 
     def send(self, tasks):
         self.sent.extend(tasks)
@@ -58,6 +62,13 @@ def test_one_that_was_sent_lately_is_waited_for(engine):
     engine._asked_agents["a"] = time.monotonic()
     engine.turn([])
     assert engine._parts.sender.sent == []
+
+
+def test_while_an_agent_is_away_one_copy_waits_for_it_and_no_more(engine):
+    engine._parts.sender.waiting = True
+    engine.turn([])
+    assert engine._parts.sender.sent == []
+    assert "a" in engine._asked_agents
 
 
 def test_one_whose_execution_has_ended_is_forgotten(engine):

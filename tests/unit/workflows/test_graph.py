@@ -286,8 +286,6 @@ LEFT = [
     ("sent to the manager", {"state": S.SENT}, True),
     ("begun on the manager, and may run again", {"state": S.STARTED, "resumable": True}, True),
     ("to be tried again", {"state": S.RESCHEDULED, "retries": 1}, True),
-    ("sent to an agent", {"state": S.SENT, "executor": "agent"}, True),
-    ("begun on an agent", {"state": S.STARTED, "executor": "agent", "resumable": False}, True),
     ("done", {"state": S.SUCCEEDED}, False),
     ("failed", {"state": S.FAILED}, False),
 ]
@@ -307,6 +305,23 @@ class TestTakingUp:
         assert sent(graph) == set()
         assert graph.outcome() is GraphState.FAILED
         assert graph.failure.error.startswith("Cannot resume - operation not resumable: a.")
+
+    @pytest.mark.parametrize("state", [S.SENDING, S.SENT, S.STARTED])
+    def test_what_an_agent_does_goes_on_and_is_waited_for(self, state):
+        graph = Graph([task("a", state=state, executor="agent", resumable=False), task("b", "a")])
+        graph.resume()
+        assert sent(graph) == set()
+        assert [it.id for it in graph.running] == ["a"]
+        assert graph.outcome(cancelled=True) is None
+        graph.answer(succeeded("a"), NOW_S)
+        assert sent(graph) == {"b"}
+
+    def test_what_is_killed_has_failed_and_nothing_follows(self):
+        graph = Graph([task("a", state=S.STARTED), task("b", state=S.SUCCEEDED), task("c", "a")])
+        graph.kill("It was killed.")
+        assert sent(graph) == set()
+        assert graph.outcome() is GraphState.FAILED
+        assert [(it.id, it.state, it.error) for it in graph.changes()] == [("a", S.FAILED, "It was killed.")]
 
     def test_what_our_own_worker_is_still_doing_is_waited_for(self):
         graph = Graph([task("a", state=S.STARTED, resumable=True), task("b", state=S.SENT)])

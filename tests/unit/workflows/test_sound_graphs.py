@@ -26,7 +26,7 @@ def task(kind: TaskType, **parameters: object) -> Task:
     ],
 )
 def test_what_can_be_carried_out(tasks):
-    check(tasks)
+    check(tasks, "e")
 
 
 @pytest.mark.parametrize(
@@ -36,6 +36,7 @@ def test_what_can_be_carried_out(tasks):
         ([task(TaskType.REMOTE, context="none")], "cannot be sent"),
         ([task(TaskType.REMOTE, context=CONTEXT, kwargs=[1])], "cannot be sent"),
         ([task(TaskType.REMOTE, context=CONTEXT, executor="a friend")], "cannot be sent"),
+        ([task(TaskType.REMOTE, context={**CONTEXT, "execution_id": "another"})], "another execution"),
         ([task(TaskType.SET_STATE, state="started")], "lacks node_instance_id"),
         ([task(TaskType.WORKFLOW_EVENT)], "lacks event"),
         ([task(TaskType.NOP, containing_subgraph="g")], "subgraph that is not there"),
@@ -44,4 +45,4 @@ def test_what_can_be_carried_out(tasks):
 )
 def test_what_nobody_can_carry_out(tasks, why):
     with pytest.raises(Unsound, match=why):
-        check(tasks)
+        check(tasks, "e")
