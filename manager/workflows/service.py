@@ -1,0 +1,123 @@
+"""The service ``mgmtworker``, which runs workflows on the leader.
+
+Two processes: the engine, and the Celery worker that runs operations, which is forked from it so that what
+both have imported is in memory once. Either ends when the other does, and the service manager starts them
+anew. Asked to stop, they end at once, whatever is under way: it is in the database, and is gone on with by
+whoever leads next.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import threading
+from typing import NoReturn
+
+from celery import Celery
+
+from manager import executing
+from manager.agents.following import Following
+from manager.agents.tokens import Tokens
+from manager.gateway import Gateway, load_config, settings_of
+from manager.gateway.agents import members_of, remember
+from manager.gateway.operations import operations_settings_of
+from manager.operations.message import OPERATIONS
+from manager.operations.settings import OperationsSettings
+from manager.operations.worker import prepare, run_worker
+from manager.settings import Settings
+from manager.slots import WriteSlot
+from manager.storage import Storage, engine_for
+from manager.workflows.answers import AnswersReader
+from manager.workflows.beginning import Beginning
+from manager.workflows.engine import Engine, Parts
+from manager.workflows.listener import Listener
+from manager.workflows.reading import Retrying
+from manager.workflows.sending import Sender, broker_of
+
+log = logging.getLogger("mgmtworker")
+
+CONNECTIONS = 2
+ENDED_UNASKED = 1
+
+
+def main() -> int:
+    """Run until something essential is lost. Nobody waits for anything: see the module."""
+    _log_to_stderr()
+    config = load_config()
+    remember(config)
+    operations = operations_settings_of(config)
+    app = prepare(operations)
+    _empty_queue(app)
+    gc.collect()
+    gc.freeze()
+    worker = os.fork()
+    if worker == 0:
+        os._exit(_work(operations, app))
+    threading.Thread(target=_watch, args=(worker,), name="watch", daemon=True).start()
+    try:
+        retrying = Retrying(config.workflows.max_retries, config.workflows.retry_interval_s)
+        _run_engine(settings_of(config), app, retrying, Gateway(config))
+    except Exception as error:
+        log.exception("The engine has failed.")
+        _lost(repr(error))
+    return ENDED_UNASKED
+
+
+def _run_engine(settings: Settings, app: Celery, retrying: Retrying, gateway: Gateway) -> None:
+    storage = Storage(engine_for(settings.database, CONNECTIONS))
+
+    def release() -> None:
+        with storage.writing(WriteSlot()) as session:
+            executing.release_waiting(session)
+
+    engine = Engine(
+        Parts(storage, Sender(app, Tokens(storage).of), Beginning(storage, retrying), release, gateway.term)
+    )
+    reader = AnswersReader(broker_of(app), engine.take, _lost)
+    Listener(settings.database, engine.name).start(engine.wake, _lost)
+    Following(app, storage, members_of(gateway.config)).start()
+    log.info("Engine %s runs workflows.", engine.name)
+    engine.run(reader)
+
+
+def _empty_queue(app: Celery) -> None:
+    """Forget what an earlier engine has sent: whoever takes up an execution sends it again.
+
+    Else the new worker began operations of executions that are not taken up yet, and whoever takes them up
+    would believe that they were interrupted. Raises ``redis.RedisError``.
+    """
+    with broker_of(app) as broker:
+        broker.delete(OPERATIONS)
+    broker.connection_pool.disconnect()
+
+
+def _work(operations: OperationsSettings, app: Celery) -> int:
+    try:
+        return run_worker(operations, app)
+    except Exception:
+        log.exception("The worker of operations has failed.")
+        return ENDED_UNASKED
+
+
+def _watch(worker: int) -> NoReturn:
+    """Without its worker the engine would send operations to nobody."""
+    _, status = os.waitpid(worker, 0)
+    _lost(f"the worker of operations has ended ({os.waitstatus_to_exitcode(status)})")
+
+
+def _lost(why: str) -> NoReturn:
+    """End at once, from whatever thread: the kernel ends the worker and what it runs."""
+    log.error("This service ends, and is started again: %s", why)
+    logging.shutdown()
+    os._exit(ENDED_UNASKED)
+
+
+def _log_to_stderr() -> None:
+    logging.basicConfig(
+        level=logging.INFO,
+        format="%(asctime)s.%(msecs)03d %(levelname)-7s %(name)s: %(message)s",
+        datefmt="%Y-%m-%d %H:%M:%S",
+    )
+    for name in ("celery.worker.strategy", "celery.app.trace", "celery.pool"):
+        logging.getLogger(name).setLevel(logging.WARNING)
