@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from manager.events import Line
+from manager.operations.lines import Speaker
 from manager.operations.message import Answer
 from manager.workflows.model import OperationState, Task, TaskType
 
@@ -52,19 +54,8 @@ def _about(task: Task, text: str, event_type: str, causes: list[Any] | None = No
     parameters = task.parameters
     if parameters.get("send_task_events") is False:
         return []
-    context: Json = parameters.get("context", {})
-    related: Json | None = context.get("related")
-    told = Line(
-        text,
-        event_type,
-        error_causes=causes,
-        node_name=context.get("node_name"),
-        node_instance_id=context.get("node_id"),
-        source_id=context.get("node_id") if related else None,
-        target_id=related.get("node_id") if related else None,
-        operation=(context.get("operation") or {}).get("name"),
-    )
-    return [told]
+    speaker = Speaker.of(parameters.get("context", {}))
+    return [Line(text, event_type, error_causes=causes, **asdict(speaker))]
 
 
 def _attempt(task: Task) -> str:
