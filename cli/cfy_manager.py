@@ -20,6 +20,10 @@ from cli.command import RootGroup, config_option
 
 COMMANDS = {
     "cluster": ("cli.machine.cluster:group", "The cluster, as this node takes part in it."),
+    "haproxy": (
+        "cli.machine.haproxy:command",
+        "Print the configuration of an HAProxy in front of this cluster.",
+    ),
     "status": ("cli.machine.status:command", "Show how this node is, and where it stands towards a cluster."),
     "validate-config": (
         "cli.machine.validate:command",

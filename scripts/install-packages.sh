@@ -23,6 +23,7 @@ missing() {
     have openssl || echo openssl
     have ip || echo iproute2
     have ps || echo procps
+    have haproxy || echo haproxy
     "$scripts/find-python.sh" >/dev/null || echo python3-venv
     "$scripts/install-consul.sh" --check || echo consul
 }
@@ -68,6 +69,7 @@ install_package() {
         postgresql) install_postgres ;;
         consul) "$scripts/install-consul.sh" ;;
         redis-server) quietly_apt install redis-server && disable_service redis-server ;;
+        haproxy) quietly_apt install haproxy && disable_service haproxy ;;
         openssh-server) quietly_apt install openssh-server && disable_service ssh ;;
         *) quietly_apt install "$1" ;;
     esac

@@ -24,7 +24,7 @@ from orchestrator.formation.progress import Progress
 from orchestrator.formation.start import StartRequest
 from orchestrator.formation.steps import Say
 from orchestrator.formation.undo import undo
-from orchestrator.model.errors import ClusterError, ConsulUnavailable
+from orchestrator.model.errors import ClusterError, ConsulUnavailable, Refused
 from orchestrator.model.snapshot import MembershipState
 from orchestrator.record import lease_file, membership
 from tasks.actions import ACTIONS_LOCK
@@ -149,6 +149,22 @@ def resume() -> None:
 def history(limit: int) -> list[dict[str, Any]]:
     """The newest entries of the cluster's history."""
     return [asdict(entry) for entry in current_node().clients.consul.history(limit)]
+
+
+@app.task(name="formation.balanced", **QUICK)
+def balanced() -> dict[str, Any]:
+    """What a load balancer has to know: where the members are, and how REST is reached there."""
+    if membership.read(config.paths.membership_file).state is not MembershipState.MEMBER:
+        raise Refused(
+            "This manager is in no cluster: there is nothing to balance. Begin with: cfy cluster start"
+        )
+    members = current_node().clients.consul.view().members.values()
+    return {
+        "members": [{"name": each.name, "address": each.public_ip or each.host_ip} for each in members],
+        "port": config.ports.rest,
+        "protocol": config.rest.protocol,
+        "ca_file": str(config.paths.ssl / "ca.pem"),
+    }
 
 
 def _carry_out(name: str, work: Callable[[Clients, Say], None]) -> None:

@@ -90,6 +90,14 @@ def history(limit: int) -> list[dict[str, Any]]:
     return [{**entry, "number": number, "summary": f"entry {number}"} for number in range(1, limit + 1)]
 
 
+@app.task(name="formation.balanced")
+def balanced() -> dict[str, Any]:
+    if not read()["initialized"]:
+        raise Refused("This manager is in no cluster.")
+    members = [{"name": "n1", "address": "127.94.9.1"}, {"name": "n2", "address": "fd00::2"}]
+    return {"members": members, "port": 8443, "protocol": "https", "ca_file": "/etc/cluster-ssl/ca.pem"}
+
+
 if __name__ == "__main__":
     app.worker_main(
         ["worker", "--concurrency", "2", "--loglevel", "ERROR", "--without-gossip", "--without-mingle"]

@@ -149,3 +149,21 @@ def test_no_configuration(cfy_manager, tmp_path):
     result = cfy_manager("--config-file", str(tmp_path / "none.toml"), "status")
     assert result.exit_code == 1
     assert "cannot be read" in result.stderr
+
+
+def test_a_load_balancer_is_configured_for_the_members(cfy_manager, worker, alone, folder):
+    written = folder / "haproxy.cfg"
+    command = ("haproxy", "--username", "eye", "--password", "secret", "-o", str(written))
+    refused = cfy_manager(*command)
+    assert refused.exit_code == 1
+    assert "in no cluster" in refused.stderr
+    assert not written.exists()
+
+    cfy_manager("cluster", "start", "--cluster-node-name", "n1")
+    result = cfy_manager(*command)
+    assert result.exit_code == 0, result.output
+    assert "balances n1, n2" in result.stdout
+    assert "/etc/cluster-ssl/ca.pem" in result.stdout
+    assert written.stat().st_mode & 0o777 == 0o600
+    assert "server n2 [fd00::2]:8443" in written.read_text()
+    assert cfy_manager(*command[:-2]).stdout.strip() == written.read_text().strip()
