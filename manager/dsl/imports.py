@@ -25,6 +25,7 @@ IMPORT_FAILED = 13
 
 TYPES = re.compile(
     r"(https?://(www\.)?(getcloudify\.org|cloudify\.co)/spec/cloudify/[^/]+"
+    r"|https://raw\.githubusercontent\.com/cloudify-cosmo/cloudify-manager/[^?#]+/cloudify/types"
     r"|resource:/?cloudify/types)/types(_\d_\d)?\.yaml"
 )
 TYPES_FILE = Path(__file__).with_name("types.yaml")

@@ -56,6 +56,7 @@ ADDRESSES = [
     "https://www.getcloudify.org/spec/cloudify/3.4.1/types.yaml",
     "http://getcloudify.org/spec/cloudify/4.0m1/types.yaml",
     "https://cloudify.co/spec/cloudify/6.3.0/types.yaml",
+    "https://raw.githubusercontent.com/cloudify-cosmo/cloudify-manager/master/resources/cloudify/types/types.yaml",
 ]
 
 
