@@ -7,6 +7,8 @@ from pathlib import Path
 
 from manager.files.folders import Folders
 
+DATABASE = USER = "cloudify"
+
 
 @dataclass(frozen=True, slots=True)
 class DatabaseSettings:

@@ -15,10 +15,9 @@ from sqlalchemy import URL, Connection, Engine, create_engine, exc
 from sqlalchemy.orm import Session
 
 from manager.errors import OutcomeUnknown, Unavailable
-from manager.settings import DatabaseSettings
+from manager.settings import DATABASE, USER, DatabaseSettings
 from manager.slots import WriteSlot
 
-DATABASE = USER = "cloudify"
 READERS = 4
 """Connections that are left for reading while every writer waits for its commit."""
 

@@ -1,9 +1,11 @@
-"""``python -m manager.workflows``: the service ``mgmtworker``; see ``service``."""
+"""``python -m manager.workflows``: the service ``mgmtworker``; see ``doorkeeper``."""
 
 from __future__ import annotations
 
 import os
 import sys
+
+from manager.workflows.doorkeeper import main as serve
 
 NICE = 5
 """What workflows do can wait for the database and REST: above all when a new leader lets its clients in."""
@@ -12,9 +14,6 @@ NICE = 5
 def main() -> int:
     """Run the service, behind the others on this machine."""
     os.nice(NICE)
-    # To import it takes a second of processor time: that is not taken from others either.
-    from manager.workflows.service import main as serve  # noqa: PLC0415
-
     return serve()
 
 

@@ -48,6 +48,7 @@ ASK_AGENTS_EVERY_S = 60.0
 """A broker forgets what it gave to an agent whose connection broke. The agent knows what it has begun."""
 
 Release = Callable[[], object]
+IsOver = Callable[[int], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +86,18 @@ class Engine:
         """There is something to look at in the database."""
         self._inbox.put(None)
 
-    def run(self, reader: AnswersReader) -> None:
-        """Go on for ever. Raises what makes it impossible."""
+    def run(self, reader: AnswersReader, is_over: IsOver = lambda _: False) -> None:
+        """Go on until it ``is_over``. Raises what makes it impossible.
+
+        That is asked between two turns, with the number of executions that it works on: so what was claimed
+        is never left behind.
+        """
         # What has been answered is stored before anything is taken up: it has ended, and does not run again.
         for found in reader.waiting():
             self._keep_strays(found.answers)
             reader.stored(found)
         reader.start()
-        while True:
+        while not is_over(len(self._runs)):
             taken = self._wait()
             self.turn([answer for part in taken for answer in part.answers])
             for part in taken:

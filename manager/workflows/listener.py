@@ -9,11 +9,28 @@ from collections.abc import Callable
 import psycopg2
 from psycopg2 import extensions
 
-from manager.settings import DatabaseSettings
-from manager.storage import DATABASE, USER
+from manager.settings import DATABASE, USER, DatabaseSettings
 from manager.workflows.model import CHANNEL, ENGINES, FROM_ENGINE
 
 WAIT_S = 5.0
+CONNECT_TIMEOUT_S = 10
+"""On a busy machine a connection may take its time, and no client waits for this one."""
+
+
+def listen(settings: DatabaseSettings) -> extensions.connection:
+    """A connection that hears what is said to engines, from now on. Raises ``psycopg2.Error``."""
+    connection = psycopg2.connect(
+        host=str(settings.socket_folder),
+        port=settings.port,
+        dbname=DATABASE,
+        user=USER,
+        connect_timeout=CONNECT_TIMEOUT_S,
+        application_name="mgmtworker",
+    )
+    connection.set_isolation_level(extensions.ISOLATION_LEVEL_AUTOCOMMIT)
+    with connection.cursor() as cursor:
+        cursor.execute(f"LISTEN {CHANNEL}")
+    return connection
 
 
 class Listener:
@@ -25,20 +42,11 @@ class Listener:
 
     def __init__(self, settings: DatabaseSettings, engine: str) -> None:
         """Raises ``psycopg2.Error``."""
-        self._connection = psycopg2.connect(
-            host=str(settings.socket_folder),
-            port=settings.port,
-            dbname=DATABASE,
-            user=USER,
-            connect_timeout=max(1, round(settings.connect_timeout_s)),
-            application_name="mgmtworker",
-        )
-        self._connection.set_isolation_level(extensions.ISOLATION_LEVEL_AUTOCOMMIT)
+        self._connection = listen(settings)
         with self._connection.cursor() as cursor:
             # One engine at a time: an earlier one may need a moment to go.
             cursor.execute("SELECT pg_advisory_lock(%s, 0)", (ENGINES,))
             cursor.execute("SELECT pg_advisory_lock(%s, hashtext(%s) & 2147483647)", (ENGINES, engine))
-            cursor.execute(f"LISTEN {CHANNEL}")
 
     def start(self, heard: Callable[[], None], lost: Callable[[str], None]) -> None:
         """Call ``heard`` whenever somebody says that there is something to look at."""

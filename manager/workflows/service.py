@@ -1,9 +1,9 @@
-"""The service ``mgmtworker``, which runs workflows on the leader.
+"""The engine as a process: what the service ``mgmtworker`` starts when there is something for it to do.
 
 Two processes: the engine, and the Celery worker that runs operations, which is forked from it so that what
-both have imported is in memory once. Either ends when the other does, and the service manager starts them
-anew. Asked to stop, they end at once, whatever is under way: it is in the database, and is gone on with by
-whoever leads next.
+both have imported is in memory once. Either ends when the other does. Asked to stop, they end at once,
+whatever is under way: it is in the database, and is gone on with by whoever leads next. They end as well when
+there was nothing to do for a while.
 """
 
 from __future__ import annotations
@@ -19,20 +19,21 @@ from celery import Celery
 from manager import executing
 from manager.agents.following import Following
 from manager.agents.tokens import Tokens
-from manager.gateway import Gateway, load_config, settings_of
+from manager.gateway import Gateway, load_config
 from manager.gateway.agents import members_of, remember
 from manager.gateway.operations import operations_settings_of
 from manager.operations.message import OPERATIONS
 from manager.operations.settings import OperationsSettings
 from manager.operations.worker import prepare, run_worker
-from manager.settings import Settings
 from manager.slots import WriteSlot
 from manager.storage import Storage, engine_for
 from manager.workflows.answers import AnswersReader
 from manager.workflows.beginning import Beginning
 from manager.workflows.engine import Engine, Parts
 from manager.workflows.listener import Listener
+from manager.workflows.logs import log_to_stderr
 from manager.workflows.reading import Retrying
+from manager.workflows.rest import Rest, worker_works
 from manager.workflows.sending import Sender, broker_of
 
 log = logging.getLogger("mgmtworker")
@@ -42,8 +43,8 @@ ENDED_UNASKED = 1
 
 
 def main() -> int:
-    """Run until something essential is lost. Nobody waits for anything: see the module."""
-    _log_to_stderr()
+    """Run until there is nothing to do (0), or something essential is lost. Nobody waits for anything."""
+    log_to_stderr()
     config = load_config()
     remember(config)
     operations = operations_settings_of(config)
@@ -56,16 +57,17 @@ def main() -> int:
         os._exit(_work(operations, app))
     threading.Thread(target=_watch, args=(worker,), name="watch", daemon=True).start()
     try:
-        retrying = Retrying(config.workflows.max_retries, config.workflows.retry_interval_s)
-        _run_engine(settings_of(config), app, retrying, Gateway(config))
+        _run_engine(Gateway(config), operations, app)
     except Exception as error:
         log.exception("The engine has failed.")
         _lost(repr(error))
-    return ENDED_UNASKED
+    return 0
 
 
-def _run_engine(settings: Settings, app: Celery, retrying: Retrying, gateway: Gateway) -> None:
-    storage = Storage(engine_for(settings.database, CONNECTIONS))
+def _run_engine(gateway: Gateway, operations: OperationsSettings, app: Celery) -> None:
+    storage = Storage(engine_for(operations.database, CONNECTIONS))
+    workflows = gateway.config.workflows
+    retrying = Retrying(workflows.max_retries, workflows.retry_interval_s)
 
     def release() -> None:
         with storage.writing(WriteSlot()) as session:
@@ -75,10 +77,11 @@ def _run_engine(settings: Settings, app: Celery, retrying: Retrying, gateway: Ga
         Parts(storage, Sender(app, Tokens(storage).of), Beginning(storage, retrying), release, gateway.term)
     )
     reader = AnswersReader(broker_of(app), engine.take, _lost)
-    Listener(settings.database, engine.name).start(engine.wake, _lost)
+    Listener(operations.database, engine.name).start(engine.wake, _lost)
     Following(app, storage, members_of(gateway.config)).start()
     log.info("Engine %s runs workflows.", engine.name)
-    engine.run(reader)
+    engine.run(reader, Rest(storage, worker_works(app, operations.node)).is_over)
+    log.info("Engine %s had nothing to do, and ends.", engine.name)
 
 
 def _empty_queue(app: Celery) -> None:
@@ -111,13 +114,3 @@ def _lost(why: str) -> NoReturn:
     log.error("This service ends, and is started again: %s", why)
     logging.shutdown()
     os._exit(ENDED_UNASKED)
-
-
-def _log_to_stderr() -> None:
-    logging.basicConfig(
-        level=logging.INFO,
-        format="%(asctime)s.%(msecs)03d %(levelname)-7s %(name)s: %(message)s",
-        datefmt="%Y-%m-%d %H:%M:%S",
-    )
-    for name in ("celery.worker.strategy", "celery.app.trace", "celery.pool"):
-        logging.getLogger(name).setLevel(logging.WARNING)

@@ -199,11 +199,15 @@ class Workshop:
         sender.send([Task(row.id, row.name, TaskType.REMOTE, row.parameters) for row in rows])
 
     def start(self, point: str | None = None, number: int = 1) -> subprocess.Popen[bytes]:
-        """The service; ``point``: where it is killed (see ``mgmtworker_killed``)."""
-        program = ["manager.workflows"] if point is None else ["tests.support.mgmtworker_killed", point]
-        arguments = [*program, *([] if point is None else [str(number)])]
+        """The service; with ``point`` an engine alone, and where it is killed (see ``mgmtworker_killed``)."""
+        if point is None:
+            return self.launch("manager.workflows")
+        return self.launch("tests.support.mgmtworker_killed", point, str(number))
+
+    def launch(self, *module: str) -> subprocess.Popen[bytes]:
+        """A module as a process of the node, with its arguments."""
         process = subprocess.Popen(
-            [sys.executable, "-m", *arguments],
+            [sys.executable, "-m", *module],
             env={**os.environ, "CLOUDIFY_CONFIG": str(self.node.file)},
         )
         self.processes.append(process)
@@ -260,10 +264,25 @@ def kill(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def children(process: subprocess.Popen[bytes]) -> list[int]:
+def children(pid: int) -> list[int]:
     """The processes that it has started."""
-    told = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
-    return [int(pid) for pid in told.split()]
+    told = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    return [int(child) for child in told.split()]
+
+
+def engine_and_worker(process: subprocess.Popen[bytes]) -> tuple[int, int]:
+    """The processes of the service when it runs executions."""
+    (engine,) = children(process.pid)
+    (worker,) = children(engine)
+    return engine, worker
+
+
+def lives(pid: int) -> bool:
+    """Whether there is such a process; one that has ended, and was not waited for yet, is none."""
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:
+        return False
 
 
 def dies(process: subprocess.Popen[bytes]) -> int:

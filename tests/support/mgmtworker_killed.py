@@ -1,4 +1,4 @@
-"""``python -m tests.support.mgmtworker_killed POINT NUMBER``: mgmtworker, killed where it comes to a point.
+"""``python -m tests.support.mgmtworker_killed POINT NUMBER``: an engine, killed where it comes to a point.
 
 It is killed like ``kill -9``, when it comes there for the so-many-th time.
 """
@@ -11,8 +11,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from manager.workflows import __main__ as mgmtworker
-from manager.workflows import store
+from manager.workflows import service, store
 from manager.workflows.answers import AnswersReader
 from manager.workflows.engine import Engine
 from manager.workflows.sending import Sender
@@ -71,4 +70,4 @@ POINTS: dict[str, Callable[[int], None]] = {
 
 if __name__ == "__main__":
     POINTS[sys.argv[1]](int(sys.argv[2]))
-    sys.exit(mgmtworker.main())
+    sys.exit(service.main())

@@ -1,4 +1,4 @@
-"""mgmtworker is killed at each step of an operation's life, and the next one goes on where it stood.
+"""The engine is killed at each step of an operation's life, and the next one goes on where it stood.
 
 The ledger is a file outside of the manager, in which every operation writes when it begins and when it ends.
 """
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.mgmtworker import Job, Workshop, children, dies, kill, workshop
+from tests.support.mgmtworker import Job, Workshop, dies, engine_and_worker, kill, workshop
 from tests.support.mgmtworker_killed import POINTS
 
 pytestmark = pytest.mark.integration
@@ -159,6 +159,6 @@ def test_without_its_worker_it_ends(place: Workshop) -> None:
     process = place.start()
     job = place.job()
     assert job.ends() == "terminated"
-    (worker,) = children(process)
+    _, worker = engine_and_worker(process)
     os.kill(worker, signal.SIGKILL)
     assert dies(process) != 0
