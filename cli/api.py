@@ -9,6 +9,8 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
+import click
+
 from cli.errors import NOT_LEADER, REMOVED, CliError, Denied, Failure, NoManager, Rejected
 from cli.profile import Profile
 from cli.wire import (
@@ -30,7 +32,13 @@ QueryValue = str | int | Sequence[str] | None
 
 
 def path(*parts: str) -> str:
-    """A resource's path, with whatever a name holds made harmless."""
+    """A resource's path, with whatever a name holds made harmless.
+
+    Raises ``click.UsageError`` when one can be no name: it would stand for another path.
+    """
+    for part in parts:
+        if not part or "/" in part:
+            raise click.UsageError(f"{part!r} cannot be a name: it may not be empty, nor hold a slash.")
     return "".join("/" + quote(part, safe="") for part in parts)
 
 
@@ -143,7 +151,8 @@ class Api:
             answer = exchange(Target(address, self.profile.port, self._tls), request)
         except Unreachable as error:
             self._trace(f"{label} -> {error}")
-            return Failure(address, str(error), sent=error.sent)
+            # What only reads may be asked again, whatever has become of it.
+            return Failure(address, str(error), sent=error.sent and request.method != "GET")
         self._trace(
             f"{label} -> {answer.status} {answer.error_code} ({(time.monotonic() - started_s) * 1000:.0f} ms)"
         )

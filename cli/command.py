@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from cli.errors import CliError, Interrupted, Unexpected
+from cli.errors import CliError, Interrupted, Unexpected, WrongUsage
 from cli.settings import Settings
 
 
@@ -90,10 +90,35 @@ class Group(click.Group):
 class RootGroup(Group):
     """The outermost group: whatever goes wrong leaves it as a message, never as a traceback."""
 
+    json_wanted = False
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, context_settings={"help_option_names": ["-h", "--help"]}, **kwargs)
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """Read the command line. Raises what Click knows how to show."""
+        # A command line that cannot be understood is not read to its end, where the option may stand.
+        self.json_wanted = "--json" in args
+        try:
+            return super().make_context(info_name, args, parent, **extra)
+        except click.UsageError as error:
+            raise self._told(error) from error
+
+    def _told(self, error: click.UsageError) -> click.ClickException:
+        if not self.json_wanted:
+            return error
+        told = WrongUsage(error)
+        told.settings.json = True
+        return told
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command. Raises only what Click knows how to show."""
         try:
             return self._run(ctx)
+        except click.UsageError as error:
+            raise self._told(error) from error
         except CliError as error:
             error.settings = ctx.ensure_object(Settings)
             raise

@@ -11,9 +11,8 @@
     ├── TimedOut             5   what was asked for goes on, but waiting for it took too long
     ├── NodeUnreachable      3   (cfy_manager) the node's own broker or worker does not answer
     ├── Unexpected           1   a mistake in this program
-    └── Interrupted        130   by the user
-
-Exit code 2 is also Click's own, for a command line that cannot be understood.
+    ├── Interrupted        130   by the user
+    └── WrongUsage           2   the command line cannot be understood
 """
 
 from __future__ import annotations
@@ -180,6 +179,16 @@ class NodeUnreachable(CliError):
     """The node's own broker or worker does not answer."""
 
     exit_code = 3
+
+
+class WrongUsage(CliError):
+    """Click's own complaint about the command line, in the form that ``--json`` promises."""
+
+    exit_code = 2
+
+    def __init__(self, error: click.UsageError) -> None:
+        where = error.ctx.command_path if error.ctx else "cfy"
+        super().__init__(error.format_message(), f"See {where} --help")
 
 
 class Unexpected(CliError):

@@ -52,9 +52,13 @@ def _pair(piece: str, text: str) -> tuple[str, str]:
     name, separator, value = piece.partition("=")
     if not separator or not name.strip():
         raise click.BadParameter(
-            f"{text!r} is no file; and as NAME=VALUE;NAME=VALUE it is wrong at {piece.strip()!r}."
+            f"{text!r} is neither a file nor of the form NAME=VALUE;NAME=VALUE{_wrong_at(piece, text)}."
         )
     return name.strip(), value.strip()
+
+
+def _wrong_at(piece: str, text: str) -> str:
+    return "" if piece == text else f" (wrong at {piece.strip()!r})"
 
 
 def _from_file(file: Path) -> Inputs:

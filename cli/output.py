@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,21 +13,20 @@ from typing import Any
 import click
 
 from cli.settings import Settings
-
-Rows = Sequence[Mapping[str, Any]]
+from cli.tables import Rows, fitted_table, plain_table, text_of
 
 Transferred = Callable[[int, int | None], None]
 """Is told how many bytes have been transferred, and of how many (None: that is not known)."""
 
-STYLES = {
-    "leader": "bold green",
-    "replica": "cyan",
-    "offline": "bold red",
-    "ok": "green",
-    "failed": "bold red",
-    "running": "green",
-    "down": "bold red",
-    "remote": "dim",
+STYLES: Mapping[str, Mapping[str, Any]] = {
+    "leader": {"fg": "green", "bold": True},
+    "replica": {"fg": "cyan"},
+    "offline": {"fg": "red", "bold": True},
+    "ok": {"fg": "green"},
+    "failed": {"fg": "red", "bold": True},
+    "running": {"fg": "green"},
+    "down": {"fg": "red", "bold": True},
+    "remote": {"dim": True},
 }
 
 
@@ -85,13 +85,13 @@ class Output:
         elif not rows:
             self.done(empty, None)
         elif sys.stdout.isatty():
-            _print_rich(rows, columns)
+            _print_fitted(rows, columns)
         else:
             click.echo(plain_table(rows, columns))
 
     def gap(self) -> None:
-        """An empty line between two results; a table in a terminal brings its own."""
-        if not self.settings.json and not sys.stdout.isatty():
+        """An empty line between two results."""
+        if not self.settings.json:
             click.echo()
 
     def details(self, record: Mapping[str, Any], data: Any = None) -> None:
@@ -99,49 +99,11 @@ class Output:
         if self.settings.json:
             self.json(record if data is None else data)
             return
-        record = {key: value for key, value in record.items() if value is not None}
-        width = max(map(len, record), default=0)
-        for key, value in record.items():
-            styled = _ansi(text_of(value)) if sys.stdout.isatty() else text_of(value)
-            click.echo(f"{click.style(f'{key:<{width}}', bold=True)}  {styled}".rstrip())
-
-
-def text_of(value: Any) -> str:
-    """A value as a table shows it."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, Mapping):
-        return ", ".join(f"{key}={text_of(item)}" for key, item in value.items())
-    if isinstance(value, list | tuple):
-        return ", ".join(map(text_of, value))
-    return str(value)
-
-
-def plain_table(rows: Rows, columns: Sequence[str]) -> str:
-    """A table for pipes: aligned, nothing cut off, two spaces or more between the columns."""
-    lines = [
-        list(columns),
-        *([text_of(row.get(column)) for column in columns] for row in rows),
-    ]
-    widths = [max(len(line[index]) for line in lines) for index in range(len(columns))]
-    return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
-
-
-def rich_table(rows: Rows, columns: Sequence[str]) -> Any:
-    """A table for a terminal."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        cells = (text_of(row.get(column)) for column in columns)
-        table.add_row(*(Text(cell, style=STYLES.get(cell.lower(), "")) for cell in cells))
-    return table
+        texts = {key: text_of(value) for key, value in record.items() if value is not None}
+        width = max(map(len, texts), default=0)
+        for key, text in texts.items():
+            name = click.style(f"{key:<{width}}" if text else key, bold=True)
+            click.echo(f"{name}  {_ansi(text, text)}" if text else name)
 
 
 def _progress_bar() -> Any:
@@ -152,13 +114,18 @@ def _progress_bar() -> Any:
     return Progress(*columns, TransferSpeedColumn(), console=Console(stderr=True), transient=True)
 
 
-def _print_rich(rows: Rows, columns: Sequence[str]) -> None:
-    from rich.console import Console
+def _print_fitted(rows: Rows, columns: Sequence[str]) -> None:
+    fitted = fitted_table(rows, columns, shutil.get_terminal_size().columns, _paint)
+    click.echo(fitted.text)
+    if fitted.left_out:
+        names = ", ".join(fitted.left_out)
+        click.echo(click.style(f"Not shown for want of room: {names}. --json shows all.", dim=True), err=True)
 
-    Console().print(rich_table(rows, columns))
+
+def _paint(text: str, cell: str | None) -> str:
+    return click.style(text, bold=True) if cell is None else _ansi(text, cell)
 
 
-def _ansi(text: str) -> str:
-    words = STYLES.get(text.lower(), "").split()
-    colours = [word for word in words if word not in {"bold", "dim"}]
-    return click.style(text, fg=colours[0] if colours else None, bold="bold" in words or None)
+def _ansi(text: str, cell: str) -> str:
+    style = STYLES.get(cell.lower())
+    return click.style(text, **style) if style and text else text

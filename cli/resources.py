@@ -17,6 +17,7 @@ from cli.api import path
 from cli.command import Command
 from cli.options import Decorator
 from cli.session import Session, pass_session
+from cli.showing import local_time
 
 Record = dict[str, Any]
 
@@ -25,7 +26,8 @@ Record = dict[str, Any]
 class Resource:
     """One kind of thing that a manager keeps.
 
-    ``columns``: its fields that a table shows, and (unless ``details`` names others) the answer to ``get``.
+    ``columns``: its fields that a table shows, the most important ones first, and (unless ``details`` names
+    others) the answer to ``get``. ``fields``: which field a column shows, if it is not called like it.
     ``query``: what each request that reads it carries. ``sort_by``: the order of a list; None: the manager's.
     ``in_tenant``: whether it belongs to a tenant, so that one can be chosen.
     """
@@ -34,6 +36,7 @@ class Resource:
     columns: Sequence[str]
     plural: str = ""
     details: Sequence[str] = ()
+    fields: Mapping[str, str] = field(default_factory=dict)
     query: Mapping[str, str] = field(default_factory=dict)
     sort_by: str | None = None
     in_tenant: bool = True
@@ -60,11 +63,20 @@ class Resource:
     def show(self, session: Session, record: Record) -> None:
         """Print one: what matters of it, or with ``--json`` everything."""
         shown = self.details or self.columns
-        session.out.details({name: record.get(name) for name in shown}, record)
+        session.out.details(self._row(record, shown), record)
 
     def show_all(self, session: Session, records: Sequence[Record]) -> None:
         """Print several."""
-        session.out.table(records, self.columns, empty=f"There are no {self.nouns}.")
+        rows = [self._row(record, self.columns) for record in records]
+        session.out.table(rows, self.columns, data=records, empty=f"There are no {self.nouns}.")
+
+    def _row(self, record: Record, columns: Sequence[str]) -> Record:
+        row = {column: record.get(self.fields.get(column, column)) for column in columns}
+        return {name: local_time(value) if _is_moment(name, value) else value for name, value in row.items()}
+
+
+def _is_moment(name: str, value: Any) -> bool:
+    return name.endswith("_at") and bool(value)
 
 
 def list_command(resource: Resource, *filters: Decorator) -> click.Command:

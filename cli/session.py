@@ -80,7 +80,7 @@ def ask_password(prompt: str, *, twice: bool = False) -> str:
     if not sys.stdin.isatty():
         raise NoCredentials(
             "There is no password, and no terminal to ask for one.",
-            f"Set {PASSWORD_VARIABLE}, or store one in the profile: cfy profiles set --password",
+            f"Give it with --password, set {PASSWORD_VARIABLE}, or start cfy in a terminal.",
         )
     return str(click.prompt(prompt, hide_input=True, confirmation_prompt=twice, err=True))
 

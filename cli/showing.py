@@ -11,10 +11,19 @@ from cli.output import Output
 
 def show_history(out: Output, entries: Iterable[Mapping[str, Any]]) -> None:
     """Print history entries, the newest last."""
-    entries = sorted(entries, key=lambda entry: entry.get("number", 0))
+    entries = sorted(entries, key=_order)
     rows = [{**entry, "at": local_time(entry.get("at")), "took_s": _seconds(entry)} for entry in entries]
-    columns = ("at", "term", "node", "kind", "summary", "cause", "took_s")
+    columns = ("at", "node", "kind", "summary", "took_s", "cause", "term")
     out.table(rows, columns, data=entries, empty="Nothing has happened yet.")
+
+
+def _order(entry: Mapping[str, Any]) -> tuple[Any, ...]:
+    # Each node tells what it did when it has done it: the order of arrival is that of one node alone.
+    return entry.get("term", 0), _unix(entry.get("at")), entry.get("number", 0)
+
+
+def _unix(at: float | str | None) -> float:
+    return datetime.fromisoformat(at).timestamp() if isinstance(at, str) else at or 0
 
 
 def local_time(at: float | str | None) -> str:

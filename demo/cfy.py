@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 from demo.cluster import Cluster
 from demo.node import Node
-from demo.places import PORTS
+from demo.places import PORTS, seen_from_here
 from demo.teller import Teller
 from orchestrator.model.errors import ClusterError
 
@@ -33,7 +33,7 @@ class Cfy:
 
     def use(self, node: Node) -> None:
         """Turn to a manager; its profile is named after it."""
-        ca_file, port = str(self._cluster.ca_file), str(PORTS.rest)
+        ca_file, port = seen_from_here(self._cluster.ca_file), str(PORTS.rest)
         profile = ("--profile-name", node.name, "--rest-port", port, "--ssl-ca-file", ca_file)
         self.run("profiles", "use", node.host_ip, *profile)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from demo.cfy import Cfy
 from demo.cluster import Cluster
+from demo.places import seen_from_here
 from demo.teller import Teller
 from orchestrator.model.errors import ClusterError, Unfinished
 
@@ -123,7 +124,7 @@ class Errand:
 @contextmanager
 def under_way(cluster: Cluster, cfy: Cfy, teller: Teller) -> Iterator[list[Errand]]:
     """Both of them, in the middle of their work. Raises ``CommandFailed`` and ``Unfinished``."""
-    cfy.run("blueprints", "upload", str(BLUEPRINT), "-b", NAME)
+    cfy.run("blueprints", "upload", seen_from_here(BLUEPRINT), "-b", NAME)
     pair = [
         Errand(cluster, cfy, teller, "resumable", "install"),
         Errand(cluster, cfy, teller, "unresumable", "once_only"),

@@ -19,7 +19,7 @@ from demo.bed import Bed
 from demo.cfy import Cfy
 from demo.cluster import Cluster
 from demo.errands import LEDGERS
-from demo.places import make_private, remove_tree
+from demo.places import make_private, remove_tree, seen_from_here
 from demo.story import tell_failover, tell_formation
 from demo.teller import Teller
 from orchestrator.clients.files import write_atomically
@@ -173,8 +173,7 @@ def _command_line() -> str:
     script = Path(sys.executable).with_name("cfy")
     if not script.exists():
         return f"{shlex.quote(sys.executable)} -m cli.cfy"
-    near = script.is_relative_to(Path.cwd())
-    return shlex.quote(str(script.relative_to(Path.cwd()) if near else script))
+    return shlex.quote(seen_from_here(script))
 
 
 def _say_what_next(managers: Cluster, cfy: Cfy, teller: Teller, *, clustered: bool) -> None:
@@ -189,13 +188,12 @@ def _say_what_next(managers: Cluster, cfy: Cfy, teller: Teller, *, clustered: bo
             f"{program} cluster history",
             f"{program} cluster set-active {replica.name}",
             f"{program} cluster pause",
-            f"{program} tenants list",
+            f"{program} executions list",
         ]
     else:
         cfy.use(nodes[0])
         lines += [f"{program} cluster start", f"{program} status"]
     for line in lines:
         teller.say(f"  [cyan]{line}[/]")
-    teller.say(
-        f"  [dim]Access for other clients: {managers.bed.root / 'demo.json'}. The end: make demo-stop[/]"
-    )
+    access = seen_from_here(managers.bed.root / "demo.json")
+    teller.say(f"  [dim]Access for other clients: {access}. The end: make demo-stop[/]")

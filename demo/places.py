@@ -64,6 +64,12 @@ def make_private(folder: Path) -> None:
     folder.chmod(0o711 if database_user() else 0o700)
 
 
+def seen_from_here(path: Path) -> str:
+    """A path as one would type it: relative if it lies below the present folder."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+
+
 def remove_tree(folder: Path) -> None:
     """Remove a folder and all that is in it; nothing happens when there is none.
 

@@ -82,10 +82,9 @@ def tell_failover(cluster: Cluster, cfy: Cfy, teller: Teller) -> None:
 
 
 def _kill_leader(cluster: Cluster, writer: Writer, old: Node, teller: Teller) -> Failover:
-    killed = len(old.pids())
+    teller.say(f"  [bold red]kill -9[/] of all {len(old.pids())} processes of {old.name}, its Consul as well")
     moment = Moment.now()
     old.kill()
-    teller.say(f"  [bold red]kill -9[/] of all {killed} processes of {old.name}, its Consul as well")
     journal = writer.journal
 
     def taken_over() -> Acknowledged | None:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from rich.console import Console
 from rich.markup import escape
+from rich.padding import Padding
 
 
 class Teller:
@@ -26,11 +27,18 @@ class Teller:
 
     def command(self, words: str) -> None:
         """A command that is run now, as one could type it."""
-        self.console.print(f"  [bold cyan]$ {escape(words)}[/]", soft_wrap=True)
+        self._print(f"[bold cyan]$ {escape(words)}[/]", indent=2)
 
     def output(self, line: str) -> None:
         """A line that a command has printed."""
-        self.console.print(f"    [dim]{escape(line)}[/]", soft_wrap=True)
+        self._print(f"[dim]{escape(line)}[/]", indent=4)
+
+    def _print(self, text: str, indent: int) -> None:
+        """Print what a command says: broken between words on a terminal, and not at all into a file."""
+        if self.console.is_terminal:
+            self.console.print(Padding.indent(text, indent))
+        else:
+            self.console.print(" " * indent + text, soft_wrap=True)
 
     @contextmanager
     def step(self, doing: str) -> Iterator[None]:
@@ -42,4 +50,4 @@ class Teller:
 
     def fail(self, message: str) -> None:
         """Say what went wrong."""
-        self.console.print(f"[bold red]✗[/] {escape(message)}")
+        self.console.print(f"[bold red]✗[/] {escape(message)}", soft_wrap=True)

@@ -25,8 +25,8 @@ MAIN_FILE = "blueprint.yaml"
 BLUEPRINTS = Resource(
     "blueprint",
     columns=(
-        *("id", "description", "main_file_name", "created_at", "updated_at"),
-        *("visibility", "tenant_name", "created_by"),
+        *("id", "main_file_name", "created_at", "description", "updated_at"),
+        *("tenant_name", "created_by", "visibility"),
     ),
     sort_by="created_at",
 )

@@ -21,7 +21,7 @@ DELETION = "delete_deployment_environment"
 
 DEPLOYMENTS = Resource(
     "deployment",
-    columns=("id", "blueprint_id", "created_at", "updated_at", "visibility", "tenant_name", "created_by"),
+    columns=("id", "blueprint_id", "created_at", "tenant_name", "created_by", "updated_at", "visibility"),
     details=(
         *("id", "blueprint_id", "description", "created_at", "updated_at", "inputs"),
         *("visibility", "tenant_name", "created_by"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from cli import options
+from cli.api import path
 from cli.command import Group
 from cli.following import EVENT, LOG, Events, check_success
 from cli.session import Session, pass_session
@@ -34,3 +35,6 @@ def list_(session: Session, execution_id: str, include_logs: bool, tail: bool, t
         check_success(events.follow(timeout_s))
     else:
         events.print_fresh()
+        if not events.offset:
+            session.api.get(path("executions", execution_id))
+            session.out.progress("There are no events.")

@@ -22,11 +22,12 @@ START_TIMEOUT_S = 900
 EXECUTIONS = Resource(
     "execution",
     columns=(
-        *("id", "workflow_id", "status_display", "is_dry_run", "deployment_id", "created_at", "started_at"),
-        *("ended_at", "error", "visibility", "tenant_name", "created_by"),
+        *("id", "status", "workflow_id", "deployment_id", "error", "created_at", "ended_at", "started_at"),
+        *("tenant_name", "created_by", "visibility", "is_dry_run"),
     ),
+    fields={"status": "status_display"},
     details=(
-        *("id", "workflow_id", "status_display", "is_dry_run", "deployment_id", "blueprint_id", "parameters"),
+        *("id", "workflow_id", "status", "is_dry_run", "deployment_id", "blueprint_id", "parameters"),
         *("created_at", "started_at", "ended_at", "scheduled_for", "error"),
         *("total_operations", "finished_operations"),
         *("is_system_workflow", "visibility", "tenant_name", "created_by"),

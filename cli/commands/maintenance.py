@@ -25,7 +25,8 @@ def group() -> None:
 @pass_session
 def status(session: Session) -> None:
     """Show whether the manager is in maintenance mode."""
-    session.out.details(_read(session))
+    state = _read(session)
+    session.out.details({name: value or None for name, value in state.items()}, state)
 
 
 def _read(session: Session) -> dict[str, Any]:

@@ -11,8 +11,8 @@ from cli.resources import Resource, get_command, list_command
 NODE_INSTANCES = Resource(
     "node instance",
     columns=(
-        *("id", "deployment_id", "host_id", "node_id", "state"),
-        *("visibility", "tenant_name", "created_by"),
+        *("id", "state", "deployment_id", "node_id", "host_id"),
+        *("tenant_name", "created_by", "visibility"),
     ),
     details=(
         *("id", "deployment_id", "host_id", "node_id", "state", "runtime_properties", "relationships"),

@@ -13,12 +13,13 @@ from cli.session import Session, pass_session
 NODES = Resource(
     "node",
     columns=(
-        *("id", "deployment_id", "blueprint_id", "host_id", "type", "number_of_instances"),
-        *("planned_number_of_instances", "visibility", "tenant_name", "created_by"),
+        *("id", "deployment_id", "type", "instances", "planned", "host_id", "blueprint_id"),
+        *("tenant_name", "created_by", "visibility"),
     ),
+    fields={"instances": "number_of_instances", "planned": "planned_number_of_instances"},
     details=(
-        *("id", "deployment_id", "blueprint_id", "host_id", "type", "type_hierarchy", "number_of_instances"),
-        *("planned_number_of_instances", "properties", "tenant_name", "created_by"),
+        *("id", "deployment_id", "blueprint_id", "host_id", "type", "type_hierarchy", "instances"),
+        *("planned", "properties", "tenant_name", "created_by"),
     ),
 )
 

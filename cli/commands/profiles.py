@@ -9,8 +9,10 @@ from typing import Any
 
 import click
 
+from cli.api import Api
 from cli.command import Group
-from cli.errors import NOT_LEADER, NoManager
+from cli.errors import NOT_LEADER, Denied, NoManager
+from cli.members import read_nodes, read_state
 from cli.profile import DEFAULT_PORTS, Profile
 from cli.session import Session, pass_session, with_credentials
 
@@ -106,16 +108,32 @@ def _checked(session: Session, profile: Profile) -> Profile:
     try:
         api.get("/status")
         api.get("/provider/context")
-        state = api.get("/cluster")
-    except NoManager as error:
-        if len(profile.addresses()) == 1 and error.all_say(NOT_LEADER):
-            error.hint = (
-                "Name the cluster's leader, or another member that may know it: cfy profiles use <address>"
-            )
+    except (Denied, NoManager) as error:
+        error.hint = _hint_for(error, profile)
         raise
-    if not state.get("initialized"):
-        return profile
-    return profile.knowing(api.items("/cluster/nodes"))
+    return profile.knowing(_members(session, api))
+
+
+def _members(session: Session, api: Api) -> list[dict[str, Any]]:
+    try:
+        return read_nodes(api) if read_state(api)["initialized"] else []
+    except Denied:
+        # Whoever may not look at the cluster may use it all the same, by the addresses that he knows.
+        session.out.progress("Only administrators see a cluster's members: the profile has one address.")
+        return []
+
+
+def _hint_for(error: Denied | NoManager, profile: Profile) -> str | None:
+    """What to do about it, in the words of ``use``: a profile that could be changed may not exist yet."""
+    if isinstance(error, Denied):
+        return "Give what is right: --username NAME, --password (or CFY_PASSWORD), --tenant NAME."
+    if any("certificate" in failure.reason for failure in error.failures):
+        return "Name the CA that signed the manager's certificate: --ssl-ca-file FILE"
+    if len(profile.addresses()) == 1 and error.all_say(NOT_LEADER):
+        return "Name the cluster's leader, or another member that may know it: cfy profiles use <address>"
+    if error.all_say(None):
+        return "Check the address, --rest-port and --rest-protocol. --no-check stores the profile as it is."
+    return error.hint
 
 
 def _described(profile: Profile) -> str:
@@ -134,7 +152,7 @@ def list_(session: Session) -> None:
     current = session.store.current_name()
     profiles = [session.store.get(name) for name in session.store.names()]
     rows = [{**_row(profile), "current": profile.name == current} for profile in profiles]
-    columns = ("current", "name", "address", "port", "protocol", "username", "tenant", "members")
+    columns = ("current", "name", "address", "members", "username", "tenant", "port", "protocol")
     shown = [row | {"current": "*" if row["current"] else ""} for row in rows]
     data = [profile.without_secrets() | {"current": profile.name == current} for profile in profiles]
     session.out.table(

@@ -17,7 +17,7 @@ from cli.transfers import upload as send
 
 SNAPSHOTS = Resource(
     "snapshot",
-    columns=("id", "created_at", "status", "error", "visibility", "tenant_name", "created_by"),
+    columns=("id", "status", "created_at", "error", "tenant_name", "created_by", "visibility"),
     sort_by="created_at",
 )
 

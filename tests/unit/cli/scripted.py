@@ -44,6 +44,10 @@ REMOVED: Final = (
         "error_code": "removed_from_cluster",
     },
 )
+FORBIDDEN: Final = (
+    403,
+    {"message": "User `joe` is not permitted to perform this action", "error_code": "forbidden_error"},
+)
 UNAUTHORIZED: Final = (
     401,
     {"message": "User unauthorized: wrong password", "error_code": "unauthorized_error"},

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import io
+import json
 import subprocess
 import sys
 
 import click
 import pytest
-from rich.console import Console
 
 from cli import cfy as cfy_program
 from cli import cfy_manager as cfy_manager_program
 from cli import reference
 from cli.command import Group
-from cli.output import plain_table, rich_table
 from tests.unit.cli.scripted import items
 
 PROGRAMS = (cfy_program.main, cfy_manager_program.main)
@@ -78,26 +76,35 @@ def test_a_mistyped_command_gets_a_suggestion(cfy):
 
 
 class TestOutput:
-    ROWS = ({"name": "n1", "note": "x" * 300}, {"name": "node2", "note": None})
-
-    def test_a_pipe_gets_everything(self):
-        lines = plain_table(self.ROWS, ("name", "note")).splitlines()
-        assert lines == ["name   note", "n1     " + "x" * 300, "node2"]
-
-    def test_a_narrow_terminal_as_well(self):
-        console = Console(width=40, file=io.StringIO())
-        console.print(rich_table(self.ROWS, ("name", "note")))
-        assert console.file.getvalue().count("x") == 300
-
-    def test_brackets_are_no_markup(self):
-        console = Console(width=40, file=io.StringIO())
-        console.print(rich_table([{"name": "[red]n1[/red]"}], ("name",)))
-        assert "[red]n1[/red]" in console.file.getvalue()
-
     def test_quiet_leaves_results(self, cfy, managers):
         cfy.profile(managers.add({"GET /users": items({"username": "ann"})}), port=managers.port)
         assert "ann" in cfy("users", "list", "-q").stdout
         assert cfy("profiles", "set", "-t", "x", "-q").output == ""
+
+
+class TestUsage:
+    @pytest.mark.parametrize(
+        ("words", "complaint"),
+        [
+            (("executions", "start", "install", "--json"), "Missing option '-d'"),
+            (("--json", "clustr"), "No such command 'clustr'"),
+            (("status", "--nope", "--json"), "No such option '--nope'"),
+            (("--nope", "--json", "status"), "No such option '--nope'"),
+        ],
+    )
+    def test_a_wrong_command_line_is_json_for_who_asks_for_json(self, cfy, words, complaint):
+        result = cfy(*words)
+        assert result.exit_code == 2
+        error = json.loads(result.stderr)["error"]
+        assert complaint in error["message"]
+        assert error["exit_code"] == 2
+
+    def test_and_the_usage_for_everybody_else(self, cfy):
+        assert cfy("executions", "start", "install").stderr.startswith("Usage: cfy executions start")
+
+    @pytest.mark.parametrize("words", [("-h",), ("cluster", "-h"), ("cluster", "nodes", "list", "-h")])
+    def test_help_has_a_short_name(self, cfy, words):
+        assert cfy(*words).stdout.startswith("Usage: cfy")
 
 
 class TestErrors:
@@ -184,5 +191,12 @@ class TestTenantsAndTokens:
         assert cfy("tokens", "get").stdout == "abc\n"
 
     def test_a_name_cannot_break_out_of_the_path(self, cfy, manager):
-        cfy("users", "get", "../status?x")
-        assert manager.requests() == ["GET /users/..%2Fstatus%3Fx?_get_data=true"]
+        cfy("users", "get", "..?x#y")
+        assert manager.requests() == ["GET /users/..%3Fx%23y?_get_data=true"]
+
+    @pytest.mark.parametrize("name", ["../status", "a/b", ""])
+    def test_what_would_be_another_path_is_no_name(self, cfy, manager, name):
+        result = cfy("users", "get", name)
+        assert result.exit_code == 2
+        assert "cannot be a name" in result.stderr
+        assert manager.requests() == []

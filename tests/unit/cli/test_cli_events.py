@@ -64,6 +64,20 @@ def test_what_happened_so_far(cfy, manager):
     assert kinds == ["workflow_started", "task_started", "info", "workflow_succeeded"]
 
 
+def test_an_execution_that_does_not_exist(cfy, manager):
+    manager.table["GET /events"] = pages([])
+    result = cfy("events", "list", "nope")
+    assert result.exit_code == 1
+    assert "no GET /executions/nope" in result.stderr
+
+
+def test_one_that_has_reported_nothing(cfy, manager):
+    manager.table["GET /events"] = pages([])
+    result = cfy("events", "list", "e1")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert "There are no events" in result.stderr
+
+
 def test_it_asks_by_number_in_the_order_of_arrival(cfy, manager):
     cfy("events", "list", "e1", "--no-logs")
     query = parse_qs(manager.seen[0].query)

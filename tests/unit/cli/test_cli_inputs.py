@@ -55,9 +55,9 @@ def test_forms(cfy, manager, given, inputs):
 @pytest.mark.parametrize(
     ("given", "complaint"),
     [
-        ("missing.yaml", "'missing.yaml' is no file"),
+        ("missing.yaml", "'missing.yaml' is neither a file nor of the form NAME=VALUE"),
         ("port=80;host", "wrong at 'host'"),
-        ("=80", "wrong at '=80'"),
+        ("=80", "'=80' is neither a file nor of the form NAME=VALUE"),
         ("{port", "neither YAML nor JSON"),
         ("{}}", "neither YAML nor JSON"),
         ("{1: 2}", "map names to values"),

@@ -11,7 +11,7 @@ import pytest
 from cli import session as sessions
 from cli.errors import CliError
 from cli.profile import Member, Profile
-from tests.unit.cli.scripted import NOT_LEADER, UNAUTHORIZED, items
+from tests.unit.cli.scripted import FORBIDDEN, NOT_LEADER, UNAUTHORIZED, items
 
 ALONE = {
     "GET /status": (200, {"status": "running", "services": []}),
@@ -51,6 +51,20 @@ class TestUse:
         assert result.exit_code == 0, result.stderr
         assert manager.requests() == ["GET /status", "GET /provider/context", "GET /cluster"]
         assert manager.address in result.stdout
+
+    def test_whoever_may_not_see_the_cluster_can_use_it(self, cfy, use, manager):
+        manager.table["GET /cluster"] = FORBIDDEN
+        result = use("--username", "joe")
+        assert result.exit_code == 0, result.stderr
+        assert "Only administrators" in result.stderr
+        assert cfy.store.get(manager.address).members == ()
+
+    def test_what_to_do_is_said_in_the_words_of_this_command(self, use, manager):
+        manager.table["GET /status"] = UNAUTHORIZED
+        result = use()
+        assert result.exit_code == 4
+        assert "--username NAME, --password" in result.stderr
+        assert "profiles set" not in result.stderr
 
     def test_the_profile_is_its_owner_s_only(self, cfy, use, manager):
         use()
