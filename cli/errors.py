@@ -29,6 +29,7 @@ from cli.settings import Settings
 
 NOT_LEADER = "not_cluster_master"
 REMOVED = "removed_from_cluster"
+REINSTALL = "A removed manager has to be installed anew before it can be used again."
 RUNNING = "existing_running_execution_error"
 
 
@@ -83,13 +84,15 @@ class Denied(Rejected):
 
 def _hint_for(status: int, error_code: str) -> str | None:
     if status == HTTPStatus.UNAUTHORIZED:
-        return "Correct the credentials of the profile: cfy profiles set --username NAME --password"
+        return (
+            "Correct the credentials of the profile: cfy profiles set --username NAME --password, or --token"
+        )
     if status == HTTPStatus.FORBIDDEN:
         return "The user's role does not allow this, or the tenant does not exist: cfy profiles show-current"
     if error_code == RUNNING:
         return "--queue waits for what is in the way; --force starts beside it, where that is possible."
     if error_code == REMOVED:
-        return "A removed manager has to be installed anew before it can be used again."
+        return REINSTALL
     return None
 
 
@@ -153,6 +156,8 @@ def _details(failures: list[Failure]) -> list[str]:
 
 
 def _rotation_hint(failures: list[Failure]) -> str:
+    if {failure.error_code for failure in failures} == {REMOVED}:
+        return REINSTALL
     if any("certificate" in failure.reason for failure in failures):
         return "Name the CA that signed the managers' certificates: cfy profiles set --ssl-ca-file FILE"
     if any(failure.error_code == NOT_LEADER for failure in failures):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,8 +22,11 @@ BLUEPRINT = Path(__file__).parent / "blueprint" / "blueprint.yaml"
 NAME = "steps"
 STEPS = 6
 LEDGERS = "ledgers"
+STEP_S, LONG_STEP_S = 1, 5
+"""How long a step takes; long ones keep a workflow from its end however long the other one needs to begin."""
+
 TAKEN_BEFORE = 2
-"""The leader dies when so many steps of each have been begun."""
+"""The leader dies when so many steps of the workflow that can be resumed have been begun."""
 
 MOST_TIMES = 2
 """How often a step is begun at most: again, when the leader died in the middle of it."""
@@ -77,17 +81,20 @@ def check(resumable: Outcome, unresumable: Outcome) -> None:
 class Errand:
     """One deployment, and the command that runs a workflow on it."""
 
-    def __init__(self, cluster: Cluster, cfy: Cfy, teller: Teller, deployment: str, workflow: str) -> None:
-        self._cluster, self._cfy, self._teller = cluster, cfy, teller
-        self.deployment, self.workflow = deployment, workflow
-        self.ledger = cluster.bed.root / LEDGERS / deployment
+    def __init__(
+        self, scene: tuple[Cluster, Cfy, Teller], deployment: str, workflow: str, step_s: int = STEP_S
+    ) -> None:
+        self._cluster, self._cfy, self._teller = scene
+        self.deployment, self.workflow, self.step_s = deployment, workflow, step_s
+        self.ledger = self._cluster.bed.root / LEDGERS / deployment
         self._thread: threading.Thread | None = None
 
     def deploy(self) -> None:
         """Make the deployment. Raises ``CommandFailed``."""
         self.ledger.parent.mkdir(exist_ok=True)
         self.ledger.touch()
-        self._cfy.run("deployments", "create", self.deployment, "-b", NAME, "-i", f"ledger={self.ledger}")
+        inputs = json.dumps({"ledger": str(self.ledger), "seconds": self.step_s})
+        self._cfy.run("deployments", "create", self.deployment, "-b", NAME, "-i", inputs)
 
     @contextmanager
     def started(self) -> Iterator[None]:
@@ -106,6 +113,14 @@ class Errand:
             elif TOLD in line.split():
                 self._teller.output(f"{words[0]}  {self.deployment:<11}  {line.partition('  ')[2].rstrip()}")
 
+    def wait_until_begun(self, steps: int) -> None:
+        """Wait until so many steps have been begun. Raises ``Unfinished``."""
+        deadline_s = time.monotonic() + BEGIN_TIMEOUT_S
+        while self.taken().total() < steps:
+            if time.monotonic() > deadline_s:
+                raise Unfinished(f"{self.workflow} did not get going in {BEGIN_TIMEOUT_S:g} s")
+            time.sleep(POLL_S)
+
     def taken(self) -> Counter[str]:
         """Which steps have been begun, and how often."""
         return Counter(self.ledger.read_text().split())
@@ -123,24 +138,18 @@ class Errand:
 
 @contextmanager
 def under_way(cluster: Cluster, cfy: Cfy, teller: Teller) -> Iterator[list[Errand]]:
-    """Both of them, in the middle of their work. Raises ``CommandFailed`` and ``Unfinished``."""
+    """Both of them, in the middle of their work. Raises ``CommandFailed`` and ``Unfinished``.
+
+    The one with the long steps is begun first, so that neither can end before the other is under way.
+    """
     cfy.run("blueprints", "upload", seen_from_here(BLUEPRINT), "-b", NAME)
-    pair = [
-        Errand(cluster, cfy, teller, "resumable", "install"),
-        Errand(cluster, cfy, teller, "unresumable", "once_only"),
-    ]
-    for errand in pair:
+    scene = cluster, cfy, teller
+    resumable = Errand(scene, "resumable", "install")
+    unresumable = Errand(scene, "unresumable", "once_only", LONG_STEP_S)
+    for errand in (resumable, unresumable):
         errand.deploy()
-    with ExitStack() as stack:
-        for errand in pair:
-            stack.enter_context(errand.started())
-        _wait_until_half_done(pair)
-        yield pair
-
-
-def _wait_until_half_done(pair: list[Errand]) -> None:
-    deadline_s = time.monotonic() + BEGIN_TIMEOUT_S
-    while any(errand.taken().total() < TAKEN_BEFORE for errand in pair):
-        if time.monotonic() > deadline_s:
-            raise Unfinished(f"the workflows did not get going in {BEGIN_TIMEOUT_S:g} s")
-        time.sleep(POLL_S)
+    with unresumable.started():
+        unresumable.wait_until_begun(1)
+        with resumable.started():
+            resumable.wait_until_begun(TAKEN_BEFORE)
+            yield [resumable, unresumable]

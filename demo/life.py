@@ -20,7 +20,7 @@ from demo.cfy import Cfy
 from demo.cluster import Cluster
 from demo.errands import LEDGERS
 from demo.places import make_private, remove_tree, seen_from_here
-from demo.story import tell_failover, tell_formation
+from demo.story import tell_failover, tell_formation, tell_profiles
 from demo.teller import Teller
 from orchestrator.clients.files import write_atomically
 from orchestrator.model.errors import Conflict
@@ -51,6 +51,8 @@ def _up(managers: Cluster, *, cluster: bool, failover: bool, teller: Teller) -> 
             teller.say(f"  No failover is shown: with fewer than {FEWEST} managers, the rest is no majority.")
         elif cluster and failover:
             tell_failover(managers, cfy, teller)
+        if not cluster:
+            tell_profiles(managers, cfy, teller)
     _say_what_next(managers, cfy, teller, clustered=cluster)
 
 
@@ -191,8 +193,16 @@ def _say_what_next(managers: Cluster, cfy: Cfy, teller: Teller, *, clustered: bo
             f"{program} executions list",
         ]
     else:
-        cfy.use(nodes[0])
-        lines += [f"{program} cluster start", f"{program} status"]
+        lines += [f"{program} cluster start --cluster-node-name {nodes[0].name}"]
+        lines += [
+            line
+            for node in nodes[1:]
+            for line in (
+                f"{program} profiles use {node.name}",
+                f"{program} cluster join {nodes[0].name} --cluster-node-name {node.name}",
+            )
+        ]
+        lines += [f"{program} cluster nodes list"]
     for line in lines:
         teller.say(f"  [cyan]{line}[/]")
     access = seen_from_here(managers.bed.root / "demo.json")

@@ -48,6 +48,13 @@ def tell_formation(cluster: Cluster, cfy: Cfy, teller: Teller) -> Node:
     return leader
 
 
+def tell_profiles(cluster: Cluster, cfy: Cfy, teller: Teller) -> None:
+    """Make a profile for each manager, and leave the first one in use."""
+    teller.title("A profile for each of them")
+    for node in reversed(cluster.bed.nodes):
+        cfy.use(node)
+
+
 def tell_failover(cluster: Cluster, cfy: Cfy, teller: Teller) -> None:
     """Kill the leader under a writer and two workflows, and have it come back.
 

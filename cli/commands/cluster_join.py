@@ -45,17 +45,27 @@ class Join:
 
     def invite(self) -> dict[str, Any]:
         """What the joining manager is to be sent, as the leader hands it out. Raises ``CliError``."""
-        try:
-            nodes = read_nodes(self.leader)
-        except Rejected as error:
-            if error.status == HTTPStatus.NOT_FOUND:
-                raise not_in_cluster(self.leader.profile.address) from error
-            raise
+        nodes = self._members()
         body = {"host_ip": self.host_ip, "node_name": self.name}
         # An invitation that got lost is of no use, even if the leader says that it gave one.
         invitation = self.leader.put(path("cluster", "nodes", self.name), body, answer_needed=True)
         given = {"credentials": invitation["credentials"], "required": invitation["required"]}
         return {**self.member, **given, "join_addrs": [node["host_ip"] for node in nodes]}
+
+    def _members(self) -> list[dict[str, Any]]:
+        """Those of the cluster; what is wrong is told about the one that was named, not about the profile."""
+        try:
+            return read_nodes(self.leader)
+        except Rejected as error:
+            if error.status == HTTPStatus.NOT_FOUND:
+                raise not_in_cluster(self.leader.profile.address) from error
+            if isinstance(error, Denied):
+                error.hint = _credentials_hint(self.leader.profile, self.session)
+            raise
+        except NoManager as error:
+            if error.all_say(None) and "certificate" not in error.message:
+                error.hint = "Name a member of the cluster by its address, or a profile: cfy profiles list"
+            raise
 
     def join(self, request: Mapping[str, Any]) -> None:
         """Let the manager join, and follow it until it is a member."""
@@ -131,6 +141,13 @@ def leader_profile(session: Session, leader: str) -> Profile:
     if named is None:
         return replace(mine.pinned(), name=leader, address=leader)
     return with_credentials(named)
+
+
+def _credentials_hint(theirs: Profile, session: Session) -> str:
+    name = theirs.name
+    if session.store.find(name):
+        return f"Correct the credentials of that profile: cfy profiles set {name} --username NAME --password"
+    return f"{name} has no profile, so the present one's credentials were used: cfy profiles use {name}"
 
 
 def _learn(session: Session, theirs: Profile, nodes: list[dict[str, Any]]) -> None:

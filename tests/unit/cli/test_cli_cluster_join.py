@@ -114,12 +114,24 @@ def test_an_unreachable_leader(cfy, joining):
     result = cfy("cluster", "join", "127.94.255.254")
     assert result.exit_code == 3
     assert "127.94.255.254" in result.stderr
+    assert "Name a member of the cluster" in result.stderr
     assert joining.requests() == ["GET /cluster"]
 
 
 def test_a_wrong_password_for_the_leader(cfy, joining, leading):
     leading.table = {"*": UNAUTHORIZED}
-    assert join(cfy, leading).exit_code == 4
+    result = join(cfy, leading)
+    assert result.exit_code == 4
+    assert "the present one's credentials were used" in result.stderr
+
+
+def test_a_wrong_password_in_the_leader_s_profile(cfy, managers, joining, leading):
+    leading.table = {"*": UNAUTHORIZED}
+    cfy.profile(leading, port=managers.port, name="prod", members=())
+    cfy.store.use("here")
+    result = cfy("cluster", "join", "prod")
+    assert result.exit_code == 4
+    assert "cfy profiles set prod" in result.stderr
 
 
 def test_itself(cfy, joining):
