@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -207,3 +209,24 @@ def test_the_parser_learns_no_secrets(folder, monkeypatch):
     with pytest.raises(Exception, match="could not be started"):
         dsl.parse(folder(blueprint_yaml=BLUEPRINT), "blueprint.yaml")
     assert "secret" not in str(seen["env"])
+
+
+def test_a_function_that_another_package_brings_is_known(folder, tmp_path, monkeypatch):
+    """The parser asks ``pkg_resources`` for these, in whose place stands what takes less time (``lean``)."""
+    package = tmp_path / "packages"
+    (package / "loud-1.0.dist-info").mkdir(parents=True)
+    (package / "loud-1.0.dist-info" / "METADATA").write_text("Name: loud\nVersion: 1.0\n")
+    (package / "loud-1.0.dist-info" / "entry_points.txt").write_text(
+        "[cloudify.tosca.ext.functions]\nloud = loud:loud\n"
+    )
+    (package / "loud.py").write_text(LOUD)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(package), *sys.path]))
+    text = HEAD + TYPES + ROOT + "outputs: {a: {value: {loud: hello}}}"
+    with pytest.raises(InvalidBlueprint, match="heard hello"):
+        dsl.parse(folder(blueprint_yaml=text), "blueprint.yaml")
+
+
+LOUD = """
+def loud(args, **_):
+    raise ValueError(f"heard {args}")
+"""
