@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from orchestrator.clients.mirror.transfer import MANY, Transfer, unit_of
+from orchestrator.clients.mirror.transfer import Transfer, unit_of
 from orchestrator.clients.mirror.tree import Tree
 from orchestrator.config import NodeConfig
 from orchestrator.model.errors import Unfinished
@@ -69,9 +69,7 @@ class Mirror:
         Returns how many have come; one that the member no longer has is left out.
         """
         self._tree.discard_arrived()
-        if len(units) > MANY:
-            self._transfer.fetch_all(member)
-        elif units:
+        if units:
             self._transfer.fetch(member, units)
         return self._tree.place(units)
 

@@ -30,9 +30,10 @@ LIST_TIMEOUT_S = 30.0
 COMPLAINT = 300
 
 MANY = 200
-"""More units than these are not named to rsync, which compares all that comes with all that was named."""
+"""So many names are mended in one run: rsync compares all that comes with all that was named."""
 
-COMMON = ("-rlptgo", "--numeric-ids", "--timeout=30", "--8-bit-output", "--out-format=%i %n")
+COMMON = ("-rlptgo", "--numeric-ids", "--timeout=30", "--8-bit-output")
+TELLING = ("--out-format=%i %n",)
 NAMED = ("--files-from=-", "--from0", "--ignore-missing-args", "--no-inc-recursive")
 """Without the last one rsync goes from folder to folder, with a question for each of them."""
 
@@ -65,25 +66,24 @@ class Transfer:
 
     def fetch(self, member: Member, units: Iterable[str]) -> None:
         """Have all of ``units`` in the folder for arrivals. What a killed run has written is built upon."""
-        self._rsync(member, units, ["--inplace"], str(self._config.paths.incoming))
-
-    def fetch_all(self, member: Member) -> None:
-        """The same for all that is not in the tree, unnamed. Of units that are there come empty folders."""
-        paths = self._config.paths
-        options = ["--inplace", f"--compare-dest={paths.files}"]
-        # The star leaves the uppermost folder, and its permissions, alone.
-        _, code = self._rsync_run(member, options, str(paths.incoming), what="*")
-        _require_all(member, code)
+        # What comes is not compared with each name that was asked for, which takes seconds for a thousand
+        # units. It stays in a folder of its own, from which only what was asked for goes on into the tree.
+        options = ["--inplace", "--trust-sender"]
+        self._named(member, units, options, str(self._config.paths.incoming))
 
     def mend(self, member: Member, names: Iterable[str], *, by_content: bool, delete: bool) -> int:
-        """See ``Mirror``: what differs is written beside, and renamed when all has arrived."""
-        options = ["--delay-updates", *["--checksum"] * by_content, *["--delete"] * delete]
-        return self._rsync(member, names, options, str(self._config.paths.files))
+        """See ``Mirror``: each file that differs is written beside, and renamed when all of it has arrived.
+
+        Returns how many files were written or deleted.
+        """
+        options = [*TELLING, *["--checksum"] * by_content, *["--delete"] * delete]
+        told = self._named(member, names, options, str(self._config.paths.files))
+        return sum(line[:2] == ">f" or line.startswith("*deleting") for line in _lines(told))
 
     def differing(self, member: Member, *, by_content: bool, delete: bool) -> frozenset[str]:
         """The files that differ, and the units of which anything else does. The look changes nothing."""
-        options = ["--dry-run", *["--checksum"] * by_content, *["--delete"] * delete]
-        told, _ = self._rsync_run(member, options, str(self._config.paths.files))
+        options = ["--dry-run", *TELLING, *["--checksum"] * by_content, *["--delete"] * delete]
+        told, _ = self._rsync(member, options, str(self._config.paths.files))
         return frozenset(map(_to_be_named, _lines(told)))
 
     @staticmethod
@@ -94,15 +94,15 @@ class Transfer:
             yield left[:MANY]
             left = left[MANY:]
 
-    def _rsync(self, member: Member, names: Iterable[str], options: Iterable[str], target: str) -> int:
-        """Returns how many files were written or deleted."""
+    def _named(self, member: Member, names: Iterable[str], options: Iterable[str], target: str) -> str:
         wanted = "".join(f"{name}\0" for name in names)
-        told, code = self._rsync_run(member, [*NAMED, *options], target, tell=wanted)
-        _require_all(member, code)
-        return sum(line[:2] == ">f" or line.startswith("*deleting") for line in _lines(told))
+        told, code = self._rsync(member, [*NAMED, *options], target, tell=wanted)
+        if code == VANISHED:
+            raise Unfinished(f"files of {member.name} were removed while they were read")
+        return told
 
-    def _rsync_run(
-        self, member: Member, options: Iterable[str], target: str, *, what: str = "", tell: str = ""
+    def _rsync(
+        self, member: Member, options: Iterable[str], target: str, *, tell: str = ""
     ) -> tuple[str, int]:
         # An address of version 6 has colons itself.
         host = f"[{member.host_ip}]" if ":" in member.host_ip else member.host_ip
@@ -112,7 +112,7 @@ class Transfer:
             *options,
             "--rsync-path=files",
             f"--rsh={shlex.join(self._ssh(member))}",
-            f"{host}::{ssh_files.MODULE}/{what}",
+            f"{host}::{ssh_files.MODULE}/",
             f"{target}/",
         ]
         return self._run(command, member, self._timeout_s, tell=tell, accept=VANISHED)
@@ -180,11 +180,6 @@ class Transfer:
                 f"{member.name} did not send files ({process.returncode}): {why[-COMPLAINT:]}"
             )
         return told, process.returncode
-
-
-def _require_all(member: Member, code: int) -> None:
-    if code == VANISHED:
-        raise Unfinished(f"files of {member.name} were removed while they were read")
 
 
 def _lines(told: str) -> list[str]:

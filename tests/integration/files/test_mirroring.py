@@ -174,13 +174,12 @@ def test_a_unit_is_removed_with_its_empty_folders_also_when_it_is_read_only(new)
 
 @pytest.fixture
 def many(monkeypatch):
-    """More units than rsync is told the names of."""
-    for module in ("orchestrator.clients.mirror", "orchestrator.clients.mirror.transfer"):
-        monkeypatch.setattr(f"{module}.MANY", 5)
+    """More units than are mended in one run."""
+    monkeypatch.setattr("orchestrator.clients.mirror.transfer.MANY", 5)
     return [unit(number) for number in range(12)]
 
 
-def test_many_units_are_fetched_without_naming_them(old, new, many):
+def test_many_units_are_fetched(old, new, many):
     before = new.config.paths.state.stat().st_mode, new.files.stat().st_mode
     for each in many:
         old.put(each, blueprint=each).chmod(0o750)
