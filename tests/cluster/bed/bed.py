@@ -100,6 +100,14 @@ class Bed:
         node.start()
         return node
 
+    def remove(self, name: str) -> None:
+        """Throw a node away, with its disk and its cable. Nothing happens to the others."""
+        node = self[name]
+        node.remove()
+        self.network.disconnect([name])
+        self.nodes.remove(node)
+        self._record()
+
     def client(
         self, *command: str, timeout_s: float = TIMEOUT_S, check: bool = True, stdin: str | None = None
     ) -> subprocess.CompletedProcess[str]:

@@ -6,7 +6,10 @@ version 2, which may stand beside those of version 1.
 
 from __future__ import annotations
 
+import os
 import uuid
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from tests.cluster.bed import host
@@ -48,7 +51,17 @@ class Cgroup:
 
     def occupied(self) -> bool:
         """Whether there is a process in it, or below."""
-        return self._event("populated")
+        return self.folder.exists() and self._event("populated")
+
+    def frozen(self) -> bool:
+        """Whether all that is in it has stopped."""
+        return self.folder.exists() and self._event("frozen")
+
+    def processes(self) -> Iterator[int]:
+        """Those that are in it, or below. They come and go meanwhile, and so do the cgroups below."""
+        for folder, _, _ in os.walk(self.folder):
+            with suppress(OSError):
+                yield from map(int, Path(folder, "cgroup.procs").read_text().split())
 
     def kill(self) -> None:
         """Kill all that is in it at once, also what is frozen, and wait until it is gone."""
@@ -61,7 +74,7 @@ class Cgroup:
     def freeze(self) -> None:
         """Stop all that is in it where it stands, and wait until it has stopped."""
         (self.folder / "cgroup.freeze").write_text("1")
-        host.wait_for(lambda: self._event("frozen"), EFFECT_TIMEOUT_S, f"{self.folder} is frozen")
+        host.wait_for(self.frozen, EFFECT_TIMEOUT_S, f"{self.folder} is frozen")
 
     def thaw(self) -> None:
         """Let it go on."""

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tests.cluster.bed import cache, host
 from tests.cluster.bed.errors import BedError
+from tests.cluster.bed.host import call
 
 SUITE = "bookworm"
 ROOT = "root"
@@ -67,12 +68,11 @@ def _key() -> str:
 
 
 def _build(folder: Path) -> None:
-    sources = _sources()
     hooks = [f"--customize-hook={hook}" for hook in HOOKS]
     command = [
         *OF_ITS_OWN,
         *("mmdebstrap", "--quiet", f"--include={','.join(PACKAGES)}", *SETTINGS, *hooks),
-        *(SUITE, str(folder / ROOT), *sources),
+        *(SUITE, str(folder / ROOT), *sources()),
     ]
     environment = {**host.environment(), "BED_SCRIPTS": str(SCRIPTS)}
     log = folder / "log"
@@ -84,11 +84,11 @@ def _build(folder: Path) -> None:
         raise BedError(f"the image cannot be made: {log.read_text()[-3000:]}")
 
 
-def _sources() -> list[str]:
+def sources() -> list[str]:
     """Where this machine itself gets such packages from; the variable ``BED_MIRROR`` names another mirror."""
     if mirror := os.environ.get("BED_MIRROR"):
         return [f"deb {mirror} {SUITE} main"]
-    listed = host.call(
+    listed = call(
         "apt-get", "indextargets", "--format", "$(LABEL) $(CODENAME) $(REPO_URI)", "Created-By: Packages"
     )
     known = {tuple(line.split()) for line in listed.splitlines() if line.startswith("Debian")}

@@ -6,10 +6,12 @@ be seen from the machine's own network, and any number of beds use the same addr
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable
 from contextlib import suppress
 
+from tests.cluster.bed import host
 from tests.cluster.bed.errors import BedError, CommandFailed
 from tests.cluster.bed.host import call
 
@@ -20,6 +22,7 @@ NODE_NAME = re.compile(rf"n([1-{MOST_NODES}])")
 BRIDGE = "br0"
 TABLE = "fault"
 HUNDRED = 100
+PLUG_TIMEOUT_S = 30.0
 
 
 def number_of(node: str) -> int:
@@ -81,14 +84,19 @@ class Network:
 
     def remove(self, nodes: Iterable[str]) -> None:
         """Remove all of it, also what was only half made."""
-        there = namespaces()
-        for name in (*map(self.namespace_of, nodes), self.switch):
-            if name in there:
-                call("ip", "netns", "delete", name)
+        self.disconnect(nodes)
+        _remove(self.switch)
+
+    def disconnect(self, nodes: Iterable[str]) -> None:
+        """Remove what there is of these nodes' networks."""
+        for node in nodes:
+            _remove(self.namespace_of(node))
 
     def plug(self, node: str, *, connected: bool) -> None:
         """Pull a node's cable out of the switch, or put it in: peers hear nothing, not even a refusal."""
         self._ip("link", "set", _port(node), "up" if connected else "down")
+        if connected:
+            host.wait_for(lambda: self._forwards(node), PLUG_TIMEOUT_S, f"{node} is connected")
 
     def drop(self, source: str, target: str, percent: int = HUNDRED) -> None:
         """Lose so many of a hundred frames from one node to the other, chosen at random."""
@@ -112,6 +120,11 @@ class Network:
         """A command as it has to be called to run where the switch is."""
         return ("nsenter", f"--net=/run/netns/{self.switch}", "--", *command)
 
+    def _forwards(self, node: str) -> bool:
+        # The kernel tells a bridge of a new connection a moment later.
+        ports = json.loads(call(*self.inside("bridge", "-json", "link", "show", "dev", _port(node))))
+        return bool(ports) and ports[0]["state"] == "forwarding"
+
     def _ip(self, *command: str) -> None:
         call("ip", "-n", self.switch, *command)
 
@@ -122,6 +135,11 @@ class Network:
 def namespaces() -> set[str]:
     """The names of the network namespaces of this machine."""
     return {line.split()[0] for line in call("ip", "netns", "list").splitlines()}
+
+
+def _remove(namespace: str) -> None:
+    if namespace in namespaces():
+        call("ip", "netns", "delete", namespace)
 
 
 def _port(node: str) -> str:

@@ -21,12 +21,18 @@ STOP_TIMEOUT_S = 120.0
 COPY_TIMEOUT_S = 300.0
 INSTALL_TIMEOUT_S = 600.0
 HAS_BOOTED = {"running", "degraded"}
-OFF = "off"
+OFF, FROZEN = "off", "frozen"
 POWER_OFF = "-RTMIN+4"
 """The signal by which systemd is asked to end everything in an orderly way."""
 
-NAMESPACES = ("--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--root", "--wd")
+NAMESPACES = ("--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--root", "--wd", "--no-fork")
 ENVIRONMENT = (f"PATH={host.PATH}", "HOME=/root", "USER=root", "LANG=C.UTF-8", "TERM=dumb")
+WAITING = ("sh", "-c", '"$@"; exit $?', "sh")
+"""What waits, outside of the node's processes, for the one that runs in it.
+
+nsenter would do that too, but stop itself when a node's systemd, on its way down, stops everything for a
+moment: nobody would let it go on, and the node would wait for it for 90 s.
+"""
 
 
 class Node:
@@ -46,7 +52,7 @@ class Node:
 
     def begin_start(self) -> None:
         """Switch the node on; ``wait_until_up`` waits for the rest. Nothing happens when it is on."""
-        if self._cgroup.folder.exists() and self._cgroup.occupied():
+        if self._cgroup.occupied():
             return
         self._network.connect(self.name)
         self._network.plug(self.name, connected=True)
@@ -116,7 +122,9 @@ class Node:
         self._network.plug(self.name, connected=True)
 
     def state(self) -> str:
-        """``off``, or what systemd says of itself: ``starting``, ``running``, ``degraded``, ..."""
+        """``off``, ``frozen``, or what systemd says of itself: ``starting``, ``running``, ``degraded``, ..."""
+        if self._cgroup.frozen():
+            return FROZEN
         if self._leader() is None:
             return OFF
         try:
@@ -132,7 +140,8 @@ class Node:
         """Run a command as the node's root, and return what it printed.
 
         Raises ``BedError`` when the node is off; ``CommandFailed`` when ``check`` and it fails;
-        ``CommandTimedOut`` when it takes longer, and then it was killed with all that it started.
+        ``CommandTimedOut`` when it takes longer, and then it was killed with all that it started. A node
+        that shuts down while a command runs in it waits for that one, dead or not, for 10 s.
         """
         called = self.called(*command)
         return run(
@@ -144,7 +153,17 @@ class Node:
         leader = self._leader()
         if leader is None:
             raise BedError(f"{self.name} is off")
-        return ("nsenter", f"--target={leader}", *NAMESPACES, "--", "env", "-i", *ENVIRONMENT, *command)
+        return (
+            "nsenter",
+            f"--target={leader}",
+            *NAMESPACES,
+            "--",
+            "env",
+            "-i",
+            *ENVIRONMENT,
+            *WAITING,
+            *command,
+        )
 
     def copy(self, source: Path, target: str) -> None:
         """Copy a file or a folder of this machine; ``target`` is its whole new path. All belongs to root."""
@@ -190,9 +209,7 @@ class Node:
 
     def _leader(self) -> int | None:
         """The process of this machine that is the first in the node; None: it is off, or only beginning."""
-        processes = self._cgroup.folder.rglob("cgroup.procs")
-        pids = {int(pid) for file in processes for pid in _text_of(file).split()}
-        return next((pid for pid in pids if _is_systemd(pid)), None)
+        return next(filter(_is_systemd, self._cgroup.processes()), None)
 
     def _container(self) -> tuple[str, ...]:
         name = self._network.namespace_of(self.name)
@@ -228,13 +245,6 @@ def _of_root(entry: tarfile.TarInfo) -> tarfile.TarInfo:
     entry.uid = entry.gid = 0
     entry.uname = entry.gname = "root"
     return entry
-
-
-def _text_of(file: Path) -> str:
-    try:
-        return file.read_text()
-    except OSError:
-        return ""  # The cgroup went away while it was looked at.
 
 
 def _is_systemd(pid: int) -> bool:
