@@ -113,9 +113,7 @@ def rsync_config(config: NodeConfig) -> str:
         # Only root may change its root; paths are kept within the module in any case (rsyncd.conf(5)).
         "use chroot": "no",
         "munge symlinks": "no",
-        # As root it would serve as nobody otherwise.
-        "uid": os.geteuid(),
-        "gid": os.getegid(),
+        **_served_as(),
         "read only": "yes",
         "list": "no",
         "refuse options": " ".join(REFUSED),
@@ -125,6 +123,12 @@ def rsync_config(config: NodeConfig) -> str:
         "path": config.paths.files,
     }
     return f"[{MODULE}]\n" + "".join(f"{name} = {value}\n" for name, value in settings.items())
+
+
+def _served_as() -> dict[str, int]:
+    # Root would serve as nobody otherwise. Anyone else serves as himself, and may not even be told to: rsync
+    # sets the groups then, which only root may.
+    return {"uid": os.geteuid(), "gid": os.getegid()} if os.geteuid() == 0 else {}
 
 
 def _quoted(value: object) -> str:
