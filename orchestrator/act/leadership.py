@@ -105,7 +105,8 @@ def announce(clients: Clients, action: Announce) -> Outcome:
         raise Unfinished("the database is not the primary yet")
     clients.postgres.mark_term(action.term)
     config, timeline = clients.config, database.position.timeline
-    history = (timeline, clients.postgres.forks(), clients.postgres.terms())
+    postgres = clients.postgres
+    history = (timeline, postgres.forks(), postgres.terms(), postgres.incarnation())
     clients.consul.announce(
         own, Announcement(action.term, clients.me, config.host_ip, config.ports.postgres, *history)
     )

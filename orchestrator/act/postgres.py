@@ -142,7 +142,7 @@ def follow(clients: Clients, action: Follow) -> Outcome:
     position shows whether its history is the leader's.
     """
     _require_fresh(clients, action)
-    upstream = Upstream(action.leader, action.host_ip, action.port)
+    upstream = Upstream(action.leader, action.host_ip, action.port, action.incarnation)
     tries = attempts.count(clients.config, action.term)
     if tries > MOST_TRIES:
         # It need not even start: a rewind that was cut short leaves something that never will.

@@ -161,6 +161,7 @@ def follow(snapshot: Snapshot, spec: Spec) -> Follow | None:
         announcement.timeline,
         announcement.forks,
         announcement.terms,
+        announcement.incarnation,
     )
 
 

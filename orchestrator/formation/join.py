@@ -182,7 +182,7 @@ def _leader(clients: Clients) -> Upstream | None:
     found = view.announcement
     if found is None or view.lease.free or found.term != view.lease.term:
         return None
-    return Upstream(found.leader, found.host_ip, found.port)
+    return Upstream(found.leader, found.host_ip, found.port, found.incarnation)
 
 
 def _others(clients: Clients, view: ClusterView) -> dict[str, Member]:

@@ -180,7 +180,7 @@ class StopServices:
 class Follow:
     """Make the local database a standby of the announced leader, whatever it was before.
 
-    ``seen_at`` is the ModifyIndex of the lease on which this was decided.
+    ``seen_at`` is the ModifyIndex of the lease on which this was decided; what else it names was announced.
     """
 
     summary: ClassVar[str] = "Follow the announced leader: stream from it, rewound or rebuilt if need be."
@@ -192,6 +192,7 @@ class Follow:
     timeline: int
     forks: tuple[Fork, ...] = ()
     terms: Terms = ()
+    incarnation: str = ""
 
 
 @dataclass(frozen=True, slots=True)

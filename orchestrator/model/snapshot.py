@@ -75,7 +75,10 @@ class SyncRecord:
 
 @dataclass(frozen=True, slots=True)
 class Announcement:
-    """A leader of ``term`` says that it is promoted, and where and on what history to follow it."""
+    """A leader of ``term`` says that it is promoted, and where and on what history to follow it.
+
+    ``incarnation``: of which copy of its data that is said. An older member says nothing of it.
+    """
 
     term: int
     leader: str
@@ -84,6 +87,7 @@ class Announcement:
     timeline: int
     forks: tuple[Fork, ...] = ()
     terms: Terms = ()
+    incarnation: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,6 @@ class SimCluster:
     ``laziness``: the chance that a process of PostgreSQL does not read a new setting yet.
     ``with_files``: files are uploaded and replicated. ``rows``: the unit that a record's row names.
     ``generations``: for which upload a generation was written.
-    ``slots_tell_incarnations``: see ``Replication._connect``.
     """
 
     def __init__(self, size: int, seed: int | None, *, with_files: bool = False) -> None:
@@ -53,7 +52,6 @@ class SimCluster:
         self.timing = TIMING
         self.ttl_s = TIMING.heartbeat_ttl_s
         self.lost_calls = self.stale_reads = self.laziness = 0.0
-        self.slots_tell_incarnations = True
         self.with_files = with_files
         self.rows: dict[int, str] = {}
         self.generations: dict[int, str] = {}

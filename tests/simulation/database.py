@@ -15,10 +15,10 @@ from tests.simulation.wal import Record, Wal, forks_of, position_of
 class Disk:
     """What survives a crash.
 
-    ``upstream_incarnation``: the upstream's ``incarnation``, when it was set. ``incarnation``: how often this
-    data was replaced. ``known_timeline``: the newest one whose history file is here, whether this database is
-    on it or not. ``clean``: the server was shut down in good order. ``broken``: a rewind was cut short, and
-    the server cannot start from this.
+    ``slot``: which slot to ask ``upstream`` for. ``incarnation``: how often this data was replaced.
+    ``slots``: their names, which tell that. ``known_timeline``: the newest one whose history file is here,
+    whether this database is on it or not. ``clean``: the server was shut down in good order. ``broken``: a
+    rewind was cut short, and the server cannot start from this.
     """
 
     wal: Wal
@@ -26,7 +26,7 @@ class Disk:
     upstream: str | None = None
     setting: SyncSetting = field(default_factory=SyncSetting)
     read_only: bool = False
-    upstream_incarnation: int = 0
+    slot: str = ""
     incarnation: int = 0
     slots: frozenset[str] = frozenset()
     known_timeline: int = 1
@@ -40,6 +40,7 @@ class Connection:
 
     sender: Server
     standby: str
+    slot: str
     setting: SyncSetting
     flushed: int = 0
     reply: int | None = None
@@ -56,6 +57,7 @@ class Server:
     setting: SyncSetting
     read_only: bool
     upstream: str | None
+    slot: str
     in_force: SyncSetting
     stopping_since_s: float | None = None
     reload_due: bool = False
@@ -121,7 +123,13 @@ class SimDatabase:
         if self.server is None:
             disk = self.disk
             self.server = Server(
-                self.name, not standby, disk.setting, disk.read_only, disk.upstream, disk.setting
+                self.name,
+                not standby,
+                disk.setting,
+                disk.read_only,
+                disk.upstream,
+                disk.slot,
+                disk.setting,
             )
         self._changed()
 
@@ -144,7 +152,7 @@ class SimDatabase:
         if server is None:
             return
         server.setting, server.read_only = self.disk.setting, self.disk.read_only
-        server.upstream = self.disk.upstream
+        server.upstream, server.slot = self.disk.upstream, self.disk.slot
         server.reload_due = True
         self._changed()
 

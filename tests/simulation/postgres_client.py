@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
+from orchestrator.clients.postgres import names
 from orchestrator.model.errors import DatabaseUnavailable, Diverged, Unfinished
 from orchestrator.model.lsn import Fork, Lsn, Position, Terms
 from orchestrator.model.snapshot import Database, Role, Stream, SyncSetting
@@ -62,8 +63,15 @@ class SimPostgresClient:
                 name: Stream(name, not connection.closed, Lsn(connection.flushed))
                 for name, connection in server.senders.items()
             },
-            slots=database.disk.slots,
+            slots=self._slots(),
         )
+
+    def _slots(self) -> frozenset[str]:
+        node_of = {names.slot_name(node, self.incarnation()): node for node in self._cluster.machines}
+        return frozenset(node_of.get(slot, slot) for slot in self._database.disk.slots)
+
+    def incarnation(self) -> str:
+        return str(self._database.disk.incarnation or "")
 
     def kill(self) -> bool:
         self._work()
@@ -115,7 +123,7 @@ class SimPostgresClient:
 
     def detach(self, timeout_s: float) -> None:
         self._work()
-        self._database.disk.upstream = None
+        self._database.disk.upstream, self._database.disk.slot = None, ""
         if self._database.server is None:
             return
         self._work()
@@ -127,8 +135,9 @@ class SimPostgresClient:
 
     def set_upstream(self, upstream: Upstream) -> None:
         self._work()
-        disk, source = self._database.disk, self._cluster.machines[upstream.name].database.disk
-        disk.upstream, disk.upstream_incarnation = upstream.name, source.incarnation
+        disk = self._database.disk
+        disk.upstream = upstream.name
+        disk.slot = names.slot_name(self._machine.name, upstream.incarnation)
         self._work()
         self._database.reload()
 
@@ -207,8 +216,13 @@ class SimPostgresClient:
         """Who may connect is not part of the simulated world."""
 
     def keep_slots(self, nodes: Iterable[str]) -> None:
+        """A slot that goes cuts off who uses it."""
         self._work()
-        self._database.disk.slots = frozenset(nodes)
+        kept = frozenset(names.slot_name(node, self.incarnation()) for node in nodes)
+        self._database.disk.slots = kept
+        for connection in self._database.need().senders.values():
+            connection.closed = connection.closed or connection.slot not in kept
+        self._machine.background.wake(POLL_S)
 
     def _source(self, upstream: Upstream) -> SimDatabase:
         source = self._cluster.machines[upstream.name]
@@ -224,6 +238,7 @@ class SimPostgresClient:
             raise Diverged("an earlier rewind was cut short")
         common = common_by_number(mine.wal, source.disk.wal)
         if common == len(mine.wal):
+            mine.incarnation += 1
             return  # "no rewind required"
         mine.broken = True
         for _ in range(2):
@@ -247,6 +262,7 @@ class SimPostgresClient:
             wal=list(source.disk.wal),
             known_timeline=max(mine.known_timeline, source.disk.known_timeline),
             incarnation=mine.incarnation + 1,
+            slots=frozenset(),
             broken=False,
         )
         self._cluster.invariants.log_replaced(self._machine.name)

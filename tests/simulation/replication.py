@@ -145,24 +145,25 @@ class Replication:
         """PostgreSQL compares timelines by number only. Here it can be seen whether it was right.
 
         It connects by itself, again and again, also when the upstream has been rebuilt meanwhile, and without
-        anyone looking at histories first: an open hole, closed here by ``slots_tell_incarnations``.
+        anyone looking at histories first. It fetches what history files there are, then it asks for its slot.
         """
         source = self._cluster.machines[upstream]
         sender = source.database.server
         if sender is None or sender.stopping or not self._cluster.linked(machine, source):
             return RETRY_S
         disk, theirs = machine.database.disk, source.database
-        if self._cluster.slots_tell_incarnations and disk.upstream_incarnation != theirs.disk.incarnation:
-            return RETRY_S
         disk.known_timeline = max(disk.known_timeline, theirs.disk.known_timeline)
+        if server.slot not in theirs.disk.slots:
+            return RETRY_S
         position = machine.database.position
         if position.lsn > theirs.position.lsn or not shares_history(
             position, theirs.position.timeline, theirs.forks
         ):
             return RETRY_S
         self._cluster.invariants.streams(machine.name, upstream, common_length(disk.wal, theirs.disk.wal))
+        now_s, end = self._cluster.schedule.now_s, len(disk.wal)
         server.receiver = Connection(
-            sender, machine.name, sender.setting, reply=len(disk.wal), heard_s=self._cluster.schedule.now_s
+            sender, machine.name, server.slot, sender.setting, reply=end, heard_s=now_s
         )
         earlier = sender.senders.get(machine.name)
         if earlier is not None:

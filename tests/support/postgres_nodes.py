@@ -43,7 +43,8 @@ class PostgresNode:
     @property
     def upstream(self) -> Upstream:
         """Where others stream from when they follow this node."""
-        return Upstream(self.name, self.config.host_ip, self.config.ports.postgres)
+        incarnation = self.postgres.incarnation()
+        return Upstream(self.name, self.config.host_ip, self.config.ports.postgres, incarnation)
 
     def connect(self, **more: Any) -> Any:
         """A client of the node's database, as the application is one."""

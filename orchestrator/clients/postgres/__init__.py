@@ -44,7 +44,7 @@ class Postgres:
         self._reader = Reader(config, postmaster, connection)
         self._replication = Replication(config, self._configuration, self._dynamic, connection)
         self._terms = TermMarks(connection, config.postgres.connect_timeout_s)
-        self._rebuild = Rebuild(config, postmaster)
+        self._rebuild = Rebuild(config, postmaster, self._dynamic)
         self._server = Server(config, services, postmaster, self._reader, self._rebuild)
 
     def initialise(self) -> None:
@@ -104,6 +104,10 @@ class Postgres:
         """The timelines that the present one has left, oldest first."""
         return self._reader.forks()
 
+    def incarnation(self) -> str:
+        """What this copy of the data is called. It changes when the data is made, replaced or rewound."""
+        return self._dynamic.incarnation()
+
     def mark_term(self, term: int) -> None:
         """Leave the mark of ``term`` in the primary, once. It waits for no standby."""
         self._terms.mark(term)
@@ -157,7 +161,10 @@ class Postgres:
         return self._replication.first_caught_up(members, timeout_s)
 
     def keep_slots(self, nodes: Iterable[str]) -> None:
-        """Have exactly one physical slot for each of ``nodes``; one that has lost its WAL is made anew."""
+        """Have exactly one physical slot for each of ``nodes``, named after this incarnation of the data.
+
+        One that has lost its WAL is made anew.
+        """
         self._replication.keep_slots(nodes)
 
     def checkpoint(self) -> None:

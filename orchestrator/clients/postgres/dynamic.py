@@ -15,6 +15,7 @@ from orchestrator.model.errors import DatabaseUnavailable, Unfinished
 POLL_S = 0.001
 APPLY_TIMEOUT_S = 5.0
 GENERATION = "cloudify.generation"
+INCARNATION = "cloudify.incarnation"
 
 # What processes of the server wait for when they are idle. They read a new configuration before they go on.
 IDLE_EVENTS = {
@@ -38,6 +39,14 @@ class DynamicSettings:
     def read(self) -> dict[str, str]:
         """What is in the file, whether in force or not."""
         return self._file.read()
+
+    def incarnation(self) -> str:
+        """What this copy of the data is called; empty, as long as it has never been called anything."""
+        return self._file.read().get(INCARNATION, "")
+
+    def begin_incarnation(self) -> None:
+        """The data of the stopped server is about to become another copy: it gets a name that none had."""
+        self.announce({INCARNATION: secrets.token_hex(4)})
 
     def server_runs(self) -> bool:
         """Whether there is a server to read the file."""

@@ -13,13 +13,18 @@ _CHOICE = re.compile(r"\s*(?:(?:ANY|FIRST)\s+)?(\d+)\s*\((.*)\)\s*", re.IGNORECA
 _NAME = re.compile(r'"((?:[^"]|"")*)"|([^\s,"]+)')
 
 
-def slot_name(node: str) -> str:
-    """The replication slot of ``node``; a name that PostgreSQL does not take becomes unique by a digest."""
-    if _PLAIN.fullmatch(node):
-        return node
+def slot_name(node: str, incarnation: str = "") -> str:
+    """The replication slot of ``node`` on an upstream of that ``incarnation``; another one has no such slot.
+
+    A name that is too long, or that PostgreSQL does not take, becomes unique by a digest.
+    """
+    suffix = f"_{incarnation}" if incarnation else ""
+    room = MAX_SLOT_NAME - len(suffix)
+    if _PLAIN.fullmatch(node) and len(node) <= room:
+        return f"{node}{suffix}"
     digest = hashlib.sha256(node.encode()).hexdigest()[:8]
     readable = re.sub(r"[^a-z0-9_]", "_", node.lower())
-    return f"{readable[: MAX_SLOT_NAME - len(digest) - 1]}_{digest}"
+    return f"{readable[: room - len(digest) - 1]}_{digest}{suffix}"
 
 
 def format_standby_names(setting: SyncSetting) -> str:

@@ -31,6 +31,7 @@ SELECT recovering AS standby,
        current_setting('primary_conninfo') AS conninfo,
        current_setting('cloudify.upstream', true) AS upstream,
        current_setting('cloudify.members', true) AS members,
+       current_setting('cloudify.incarnation', true) AS incarnation,
        current_setting('synchronous_standby_names') AS standby_names,
        current_setting('default_transaction_read_only')::bool AS read_only,
        EXISTS (SELECT FROM pg_stat_wal_receiver WHERE status = 'streaming') AS receiving,
@@ -41,7 +42,7 @@ SELECT recovering AS standby,
   FROM (SELECT pg_is_in_recovery() AS recovering OFFSET 0) AS server
 """  # noqa: S608 - made of constants
 _COLUMNS = (
-    *("standby", "lsn", "wal_file", "segment_size", "term", "conninfo", "upstream", "members"),
+    *("standby", "lsn", "wal_file", "segment_size", "term", "conninfo", "upstream", "members", "incarnation"),
     *("standby_names", "read_only", "receiving", "streams", "slots"),
 )
 
@@ -130,7 +131,8 @@ class Reader:
 
 
 def _database(row: dict[str, Any], position: Position | None) -> Database:
-    node_of = {slot_name(node): node for node in (row["members"] or "").split(",")}
+    incarnation = row["incarnation"] or ""
+    node_of = {slot_name(node, incarnation): node for node in (row["members"] or "").split(",")}
     return Database(
         role=Role.STANDBY if row["standby"] else Role.PRIMARY,
         position=position,

@@ -7,6 +7,9 @@ What is complete gets its name in one step, so a crash at any moment leaves the 
 ``data.ready``    complete, about to replace ``data``
 ``data.old``      replaced, kept until its successor has started
 ``rewinding``     ``data`` is being rewound: until this is gone, it is neither the old database nor the new
+
+Before ``data`` becomes another copy, it gets the name of a new incarnation. Slots are named after it, and
+neither a base backup nor a rewind leaves any: a standby of what was here before is not served any more.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from orchestrator.clients.files import sync_folder, write_atomically
 from orchestrator.clients.postgres.binaries import end_leftovers, run
 from orchestrator.clients.postgres.configuration import APPLICATION, SUPERUSER
 from orchestrator.clients.postgres.connection import Connection
+from orchestrator.clients.postgres.dynamic import DynamicSettings
 from orchestrator.clients.postgres.postmaster import Postmaster
 from orchestrator.clients.postgres.terms import CREATE_TABLE
 from orchestrator.clients.postgres.upstream import REPLICATOR, Upstream, conninfo
@@ -50,9 +54,10 @@ _FIRST_STATEMENTS = (
 class Rebuild:
     """Makes and replaces the data folder of one node."""
 
-    def __init__(self, config: NodeConfig, postmaster: Postmaster) -> None:
+    def __init__(self, config: NodeConfig, postmaster: Postmaster, dynamic: DynamicSettings) -> None:
         self._config = config
         self._postmaster = postmaster
+        self._dynamic = dynamic
         self._data = config.paths.postgres_data
         self._ready = self._data.with_name("data.ready")
         self._old = self._data.with_name("data.old")
@@ -90,6 +95,7 @@ class Rebuild:
             session.query("CHECKPOINT", timeout_s=CHECKPOINT_TIMEOUT_S)
         finally:
             session.close()
+        self._dynamic.begin_incarnation()
         write_atomically(self._rewinding, upstream.name)
         # pg_rewind finishes the recovery of a crashed server in single-user mode, which refuses a standby.
         (self._data / "standby.signal").unlink(missing_ok=True)
@@ -137,6 +143,7 @@ class Rebuild:
 
     def _swap(self) -> None:
         self._require_stopped()
+        self._dynamic.begin_incarnation()
         if self._data.exists():
             self.discard_old()
             self._data.rename(self._old)

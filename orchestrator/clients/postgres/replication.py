@@ -97,7 +97,7 @@ class Replication:
             self.detach(self._config.timing.detach_timeout_s)
         settings = {
             "primary_conninfo": conninfo(self._config, upstream, application_name=me),
-            "primary_slot_name": slot_name(me),
+            "primary_slot_name": slot_name(me, upstream.incarnation),
             "cloudify.upstream": upstream.name,
         }
         # Whoever needs to know waits for the stream itself.
@@ -177,7 +177,8 @@ class Replication:
 
     def keep_slots(self, nodes: Iterable[str]) -> None:
         """See ``Postgres.keep_slots``."""
-        wanted = {slot_name(node) for node in nodes}
+        incarnation = self._dynamic.incarnation()
+        wanted = {slot_name(node, incarnation) for node in nodes}
         found = self._connection.query(_SLOTS, timeout_s=self._timeout_s)
         for name, useless in found:
             if useless or name not in wanted:

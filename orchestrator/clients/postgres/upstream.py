@@ -13,11 +13,15 @@ REPLICATOR = "replicator"
 
 @dataclass(frozen=True, slots=True)
 class Upstream:
-    """The member to stream from: its name in the cluster, its address and its PostgreSQL port."""
+    """The member to stream from: its name in the cluster, its address and its PostgreSQL port.
+
+    ``incarnation``: that of its data, as it was announced. Of data of any other one nothing is taken.
+    """
 
     name: str
     host_ip: str
     port: int
+    incarnation: str = ""
 
 
 def conninfo(config: NodeConfig, upstream: Upstream, **more: str) -> str:

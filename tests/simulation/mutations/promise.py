@@ -7,6 +7,7 @@ from typing import Any
 
 from orchestrator.act import leadership as act_leadership
 from orchestrator.act import postgres as act_postgres
+from orchestrator.clients.postgres import names
 from orchestrator.decide import leadership, postgres
 from orchestrator.decide.situation import Situation
 from orchestrator.model import action as actions
@@ -18,6 +19,7 @@ from tests.simulation.mutations.stories import (
     a_leader_takes_its_time_to_announce_itself,
     a_replica_restarts_and_reads_what_was,
     a_replica_that_has_promised_reads_what_was,
+    an_upstream_is_rebuilt_behind_a_standby_that_hangs,
     the_leader_hangs_but_its_database,
 )
 
@@ -103,3 +105,12 @@ def reports_of_earlier_rounds_count(swap: Swap) -> None:
         "reports_of_round",
         lambda view: tuple(report for report in view.reports.values() if report.node in view.members),
     )
+
+
+@mutation(
+    "a slot does not tell to which incarnation of the upstream it belongs",
+    story=an_upstream_is_rebuilt_behind_a_standby_that_hangs,
+)
+def slot_without_incarnation(swap: Swap) -> None:
+    slot_name = names.slot_name
+    swap(names, "slot_name", lambda node, _incarnation="": slot_name(node))

@@ -209,6 +209,29 @@ def a_leader_takes_its_time_to_announce_itself(cluster: SimCluster) -> None:
     cluster.schedule.run_for(5.0, cluster.invariants.check)
 
 
+def an_upstream_is_rebuilt_behind_a_standby_that_hangs(cluster: SimCluster) -> None:
+    """n3 leads after n1, is followed by n2, whose loop hangs then, and dies before anything is acknowledged.
+
+    n1 comes back and leads again, on a timeline of the same number, as it has never heard of that of n3. When
+    n3 comes back as a copy of n1, the database of n2 still asks it for more.
+    """
+    n1, n2, n3 = cluster.machines.values()
+    run_until(cluster, lambda: not what_is_missing(cluster))
+    n1.crash()
+    run_until(cluster, lambda: cluster.consul.announcement.leader == "n3")
+    n3.freeze("worker")
+    run_until(cluster, lambda: n2.database.disk.wal == n3.database.disk.wal)
+    n2.freeze("ticker", "worker")
+    n3.thaw()
+    n3.crash()
+    n1.boot()
+    run_until(cluster, lambda: n1.database.is_primary)
+    assert n1.database.position.timeline == n2.database.position.timeline
+    n3.boot()
+    run_until(cluster, lambda: n1.serves)
+    cluster.schedule.run_for(10.0, cluster.invariants.check)
+
+
 def the_longer_log_is_the_older_one(cluster: SimCluster) -> None:
     """n1 dies with many writes that nobody confirmed. n3 leads on, confirms some with n2, and dies.
 

@@ -11,6 +11,7 @@ from orchestrator.config import NODE_NAME
 from orchestrator.model.snapshot import SyncSetting
 
 names = st.from_regex(NODE_NAME, fullmatch=True)
+incarnations = st.just("") | st.from_regex("[0-9a-f]{8}", fullmatch=True)
 
 
 @pytest.mark.parametrize(
@@ -40,12 +41,18 @@ def test_what_is_written_is_read_again(members, k):
     assert parse_standby_names(format_standby_names(setting)) == setting
 
 
-@given(names, names)
-def test_different_nodes_have_different_slots_that_postgresql_takes(one, other):
-    assert re.fullmatch(r"[a-z0-9_]{1,63}", slot_name(one))
-    assert (slot_name(one) == slot_name(other)) == (one == other)
+@given(names, names, incarnations)
+def test_different_nodes_have_different_slots_that_postgresql_takes(one, other, incarnation):
+    assert re.fullmatch(r"[a-z0-9_]{1,63}", slot_name(one, incarnation))
+    assert (slot_name(one, incarnation) == slot_name(other, incarnation)) == (one == other)
+
+
+@given(names, incarnations, incarnations)
+def test_another_incarnation_has_other_slots(node, one, other):
+    assert (slot_name(node, one) == slot_name(node, other)) == (one == other)
 
 
 def test_a_plain_name_is_its_own_slot():
     assert slot_name("n1") == "n1"
+    assert slot_name("n1", "00c0ffee") == "n1_00c0ffee"
     assert slot_name("Node-1.example").startswith("node_1_example_")
