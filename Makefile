@@ -17,7 +17,7 @@ setup: ## install what is missing on this machine, and make .venv
 	@scripts/install-packages.sh
 	@scripts/make-venv.sh
 
-demo: setup ## three managers, a failover, and the cluster left to play with (ARGS="--nodes 5", --no-failover, --no-cluster)
+demo: setup ## three managers and a failover, left running (ARGS=--no-failover, --no-cluster, "--nodes 5")
 	@$(python) -m demo up $(ARGS)
 
 demo-stop: ## take the demo down
