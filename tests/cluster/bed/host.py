@@ -23,6 +23,8 @@ PACKAGES = {
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 CALL_TIMEOUT_S = 60.0
+UNMOUNT_TIMEOUT_S = 300.0
+"""What was written is put on disk first, and others may be writing as well."""
 POLL_S = 0.05
 
 
@@ -83,7 +85,8 @@ def mounts_below(folder: Path) -> Sequence[Path]:
 def remove_tree(folder: Path) -> None:
     """Remove a folder, and what is mounted in it before that: nothing behind a mount is touched."""
     for point in mounts_below(folder):
-        call("umount", "--lazy", str(point))
+        call("umount", "--lazy", str(point), timeout_s=UNMOUNT_TIMEOUT_S)
     if mounts_below(folder):
         raise BedError(f"something is mounted below {folder} again; it is not removed")
-    shutil.rmtree(folder, ignore_errors=False) if folder.exists() else None
+    if folder.exists():
+        shutil.rmtree(folder)

@@ -121,9 +121,11 @@ class Network:
         return ("nsenter", f"--net=/run/netns/{self.switch}", "--", *command)
 
     def _forwards(self, node: str) -> bool:
-        # The kernel tells a bridge of a new connection a moment later.
-        ports = json.loads(call(*self.inside("bridge", "-json", "link", "show", "dev", _port(node))))
-        return bool(ports) and ports[0]["state"] == "forwarding"
+        # The kernel tells the bridge, and the node, of a new connection a moment later.
+        [port] = json.loads(call("ip", "-n", self.switch, "-json", "-details", "link", "show", _port(node)))
+        [eth0] = json.loads(call("ip", "-n", self.namespace_of(node), "-json", "link", "show", "eth0"))
+        states = port["linkinfo"]["info_slave_data"]["state"], eth0["operstate"]
+        return states == ("forwarding", "UP")
 
     def _ip(self, *command: str) -> None:
         call("ip", "-n", self.switch, *command)

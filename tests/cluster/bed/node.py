@@ -122,7 +122,7 @@ class Node:
         self._network.plug(self.name, connected=True)
 
     def state(self) -> str:
-        """``off``, ``frozen``, or what systemd says of itself: ``starting``, ``running``, ``degraded``, ..."""
+        """``off``, ``frozen``, or what systemd says of itself: ``starting``, ``running``, ``degraded``."""
         if self._cgroup.frozen():
             return FROZEN
         if self._leader() is None:
