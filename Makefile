@@ -1,6 +1,6 @@
 # `make help` lists what can be done. `make demo` and `make test` need nothing prepared.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-stop test test-unit test-slow lint format docs lock clean \
+.PHONY: help setup demo demo-stop test test-unit test-slow test-bed lint format docs lock clean \
         simulate bench-failover bench-calm bench-idle bench-files bench-rest \
         bench-resume bench-workflows
 
@@ -24,10 +24,13 @@ demo-stop: ## take the demo down
 	@[ ! -x $(python) ] || $(python) -m demo down
 
 test: setup ## all the tests: unit, simulation, integration, cluster (JOBS=2: in how many processes)
-	@.venv/bin/pytest tests -m "not slow" --numprocesses $(JOBS) $(ARGS)
+	@.venv/bin/pytest tests -m "not slow and not bed" --numprocesses $(JOBS) $(ARGS)
 
 test-slow: setup ## random faults on real nodes, for minutes (ROUNDS=50 SEEDS="1 2 3")
 	@.venv/bin/pytest tests -m slow $(ARGS)
+
+test-bed: setup ## the bed of machines with systemd itself (as root; apt-get install mmdebstrap systemd-container nftables)
+	@.venv/bin/pytest tests -m bed $(ARGS)
 
 test-unit: setup ## the tests that start no server
 	@.venv/bin/pytest tests/unit tests/simulation $(ARGS)
