@@ -18,6 +18,8 @@ from orchestrator.model.errors import ClusterError
 
 OUT = Path(__file__).parent / "out"
 FORM_TIMEOUT_S = 120.0
+PATIENT: Settings = {"timing": {"heartbeat_ttl_s": 20.0, "drop_after_s": 60.0}}
+"""For what measures no failover: nobody is to take over because the machine is busy with something else."""
 
 
 @contextmanager

@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.beds import formed_cluster, logs_kept_on_failure, write_result
+from benchmarks.beds import PATIENT, formed_cluster, logs_kept_on_failure, write_result
 from benchmarks.file_loads import Load, change, loads
 from benchmarks.keep_alive import KeepAlive, small_blueprint
 from benchmarks.plain_rsync import PlainRsync, plain_rsync
@@ -51,8 +51,8 @@ WHOLE_TIMEOUT_S = 180.0
 DIGITS = 4
 NEVER_S = 1e6
 QUIET = {
+    **PATIENT,
     "files": {"compare_every_s": NEVER_S, "check_every_s": NEVER_S, "sweep_every_s": NEVER_S},
-    "timing": {"heartbeat_ttl_s": 20.0, "drop_after_s": 60.0},
 }
 """The replicas' own passes would run into those that are timed; and no row names the files that are used.
 
@@ -269,7 +269,7 @@ def within(result: Mapping[str, Any]) -> bool:
 def main() -> int:
     """Measure, print the figures and write them; 1 when a limit was passed or there is no cluster."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("-n", type=int, default=4, help="rounds, of two runs of each sync (default 4)")
+    parser.add_argument("-n", type=int, default=3, help="rounds, of two runs of each sync (default 3)")
     parser.add_argument("--small", type=int, default=10_000, help="how many small files (default 10000)")
     parser.add_argument(
         "--large-mib", type=int, default=1024, help="the size of the large one (default 1024)"

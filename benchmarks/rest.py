@@ -23,7 +23,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.beds import formed_cluster, logs_kept_on_failure, write_result
+from benchmarks.beds import PATIENT, formed_cluster, logs_kept_on_failure, write_result
 from benchmarks.keep_alive import small_blueprint
 from benchmarks.reading import Effort, Target, spread
 from demo.bed import Bed
@@ -150,7 +150,7 @@ def fill(target: Target, blueprints: int) -> None:
 
 def measure(effort: Effort, blueprints: int) -> dict[str, Any]:
     """All figures. Raises ``ClusterError`` and ``RuntimeError``."""
-    with lone_manager() as lone, formed_cluster() as cluster, logs_kept_on_failure(cluster):
+    with lone_manager() as lone, formed_cluster(settings=PATIENT) as cluster, logs_kept_on_failure(cluster):
         leader = cluster.wait_until_whole(WHOLE_TIMEOUT_S)
         targets = {"alone": Target.of(lone, next(iter(lone.bed))), "cluster": Target.of(cluster, leader)}
         for target in targets.values():
