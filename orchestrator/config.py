@@ -267,7 +267,7 @@ def _complaints(path: Path, error: ValidationError) -> list[str]:
 
 def _complaint(path: Path, key: str, kind: str, message: str) -> str:
     if kind != "extra_forbidden":
-        return f"{path}: {key}: {message}"
+        return f"{path}: {key}: {message.removeprefix('Value error, ')}"
     section: type[BaseModel] = NodeConfig
     for part in key.split(".")[:-1]:
         annotation = section.model_fields[part].annotation

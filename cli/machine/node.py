@@ -88,13 +88,13 @@ class Node:
     @functools.cached_property
     def config(self) -> Mapping[str, Any]:
         """The configuration as it stands in the file. Raises ``CliError`` when it cannot be read."""
-        hint = f"Name the node's configuration: --config-file FILE, or {CONFIG_VARIABLE}"
         try:
             return tomllib.loads(self.config_file.read_text())
         except OSError as error:
+            hint = f"Name the node's configuration: --config-file FILE, or {CONFIG_VARIABLE}"
             raise CliError(f"{self.config_file}: cannot be read: {error.strerror}", hint) from error
         except tomllib.TOMLDecodeError as error:
-            raise CliError(f"{self.config_file}: is not valid TOML: {error}", hint) from error
+            raise CliError(f"{self.config_file}: is not valid TOML: {error}") from error
 
     @property
     def socket(self) -> Path:

@@ -16,4 +16,4 @@ def take(ledger: str, seconds: float, **_: object) -> None:
     with Path(ledger).open("a") as file:
         file.write(f"{name}\n")
     ctx.logger.info("%s is taken", name)
-    time.sleep(seconds)
+    time.sleep(float(seconds))
