@@ -19,6 +19,11 @@ import click
 from cli.command import RootGroup, config_option
 
 COMMANDS = {
+    "install": ("cli.machine.machine:install", "Make a manager of this machine."),
+    "remove": ("cli.machine.machine:remove", "Take the manager off this machine."),
+    "start": ("cli.machine.machine:start", "Start the manager's services."),
+    "stop": ("cli.machine.machine:stop", "Stop the manager's services."),
+    "restart": ("cli.machine.machine:restart", "Stop the manager's services, and start them."),
     "cluster": ("cli.machine.cluster:group", "The cluster, as this node takes part in it."),
     "haproxy": (
         "cli.machine.haproxy:command",

@@ -5,6 +5,7 @@ Never on a replica: it gets the schema, like everything else, by replication.
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import sys
@@ -96,7 +97,8 @@ def admin_password(folder: Path) -> str:
 def main() -> int:
     """Migrate the database of the node that ``CLOUDIFY_CONFIG`` names."""
     config = load_config()
-    migrate(settings_of(config).database, admin_password(config.paths.etc))
+    made = migrate(settings_of(config).database, admin_password(config.paths.etc))
+    sys.stdout.write(json.dumps({"administrator_made": made}) + "\n")
     return 0
 
 

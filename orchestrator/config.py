@@ -167,7 +167,7 @@ class RestSettings(_Section):
 class ServicesSettings(_Section):
     """How this machine's services are run."""
 
-    manager: Literal["supervisor"] = "supervisor"
+    manager: Literal["supervisor", "systemd"] = "supervisor"
 
 
 class FilesSettings(_Section):

@@ -10,7 +10,7 @@ from orchestrator.clients.mirror import Mirror
 from orchestrator.clients.peers import Peers
 from orchestrator.clients.postgres import Postgres
 from orchestrator.clients.product import Product
-from orchestrator.clients.services import SupervisorServices
+from orchestrator.clients.services import services_of
 from orchestrator.config import NodeConfig
 from orchestrator.model.spec import Options, Spec
 from orchestrator.observe import Observer
@@ -24,7 +24,7 @@ def clients_of(config: NodeConfig, me: str | None = None, options: Options | Non
     belongs = membership.read(config.paths.membership_file)
     name = me or belongs.name or ""
     options = options or Options().updated(belongs.options)
-    services = SupervisorServices(config)
+    services = services_of(config)
     return Clients(
         config=config,
         me=name,

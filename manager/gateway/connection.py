@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from manager import errors
 from manager.gateway.sending import Errand, send
-from orchestrator.clients.services import Services, SupervisorServices
+from orchestrator.clients.services import Services, services_of
 from orchestrator.config import NodeConfig
 from orchestrator.model import errors as cluster_errors
 from orchestrator.model.snapshot import ClusterView, MembershipState
@@ -61,7 +61,7 @@ class Connection:
     def service_runner(self) -> Services:
         """Whoever runs this machine's services."""
         if self._services is None:
-            self._services = SupervisorServices(self.config)
+            self._services = services_of(self.config)
         return self._services
 
     def look(self) -> tuple[ClusterView, Health]:

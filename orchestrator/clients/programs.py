@@ -35,17 +35,20 @@ class Program:
     user: str | None = None
 
 
-def programs(config: NodeConfig, *, member: bool) -> tuple[Program, ...]:
+def programs(config: NodeConfig, *, member: bool, root: bool | None = None) -> tuple[Program, ...]:
     """Every program of the node; ``member``: it belongs to a cluster, so its Consul starts with it.
+
+    ``root``: whether it is root who runs them; None: as this process.
 
     Raises ``ConfigurationError`` when a server is not installed.
     """
+    root = os.geteuid() == 0 if root is None else root
     consul = ("agent", f"-config-dir={config.paths.consul_etc}")
     broker = str(config.paths.etc / "broker.conf")
     return (
         Program("redis", (executable("redis-server"), *_redis(config))),
-        Program("sshd", _sshd(config)),
-        _postgresql(config),
+        Program("sshd", _sshd(config, root=root)),
+        _postgresql(config, root=root),
         Program("consul", (executable("consul"), *consul), autostart=member),
         Program("lease-guard", _python("orchestrator.guard")),
         Program("consul-watcher", _python("tasks.watch")),
@@ -100,7 +103,7 @@ def _redis(config: NodeConfig) -> tuple[str, ...]:
     return tuple(word for name, value in settings.items() for word in (f"--{name}", value))
 
 
-def _postgresql(config: NodeConfig) -> Program:
+def _postgresql(config: NodeConfig, *, root: bool) -> Program:
     command = (
         str(postgres_bin_dir(config) / "postgres"),
         *("-D", str(config.paths.postgres_data)),
@@ -115,13 +118,13 @@ def _postgresql(config: NodeConfig) -> Program:
         autorestart=False,
         stop_signal="INT",
         stop_wait_s=config.postgres.stop_timeout_s,
-        user=config.postgres.os_user if os.geteuid() == 0 else None,
+        user=config.postgres.os_user if root else None,
     )
 
 
-def _sshd(config: NodeConfig) -> tuple[str, ...]:
+def _sshd(config: NodeConfig, *, root: bool) -> tuple[str, ...]:
     server = (executable("sshd"), "-D", "-e", "-f", str(config.paths.ssh / "sshd_config"))
-    if os.geteuid() != 0:
+    if not root:
         return server
     # As root the daemon insists on this folder, which an init system would have made at boot.
     return ("/bin/sh", "-c", f"mkdir -p -m 0755 /run/sshd && exec {shlex.join(server)}")

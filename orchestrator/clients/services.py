@@ -42,6 +42,16 @@ class Services(Protocol):
         """Stop the service if it runs, and start it."""
 
 
+def services_of(config: NodeConfig) -> Services:
+    """The services of the node's machine, as its configuration says who runs them."""
+    if config.services.manager == "systemd":
+        # Imported where it is used: most machines without systemd are somebody's test.
+        from orchestrator.clients.systemd import SystemdServices  # noqa: PLC0415
+
+        return SystemdServices(config.postgres.stop_timeout_s)
+    return SupervisorServices(config)
+
+
 class MemoryServices:
     """Services that are only remembered, for tests. ``calls`` tells what was asked for, in order."""
 

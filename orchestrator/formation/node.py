@@ -1,15 +1,21 @@
-"""Preparing a machine: what an installation does beside the packages."""
+"""Preparing a machine: what an installation does beside the packages.
+
+As a program, ``python -m orchestrator.formation.node``, it does so for the node that ``CLOUDIFY_CONFIG``
+names, as the user that will run it.
+"""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from orchestrator.clients import ssh_files
 from orchestrator.clients.postgres import Postgres
 from orchestrator.clients.postgres.configuration import Configuration
-from orchestrator.clients.services import SupervisorServices
-from orchestrator.config import NodeConfig
+from orchestrator.clients.services import services_of
+from orchestrator.config import NodeConfig, load
 from orchestrator.formation import broker, pki
+from orchestrator.model.errors import ClusterError
 from orchestrator.record import membership
 
 # Others may pass through these folders (PostgreSQL runs as a user of its own), and see nothing in them.
@@ -29,7 +35,7 @@ def prepare(config: NodeConfig) -> None:
         pki.issue(config, found.name or config.host_ip)
     ssh_files.prepare(config)
     broker.ensure(config)
-    Postgres(config, SupervisorServices(config)).initialise()
+    Postgres(config, services_of(config)).initialise()
 
 
 def make_folders(config: NodeConfig) -> None:
@@ -45,3 +51,17 @@ def make_folders(config: NodeConfig) -> None:
 def _folder(folder: Path, mode: int) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(mode)
+
+
+def main() -> int:
+    """Prepare the node of this process's configuration; what is wrong is said on standard error."""
+    try:
+        prepare(load())
+    except (ClusterError, OSError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,125 @@
+"""What an installation touches on a machine, and the few ways in which it does so."""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from installer.report import InstallError
+from orchestrator.clients.files import write_atomically
+from orchestrator.clients.systemd import TRAMPOLINE, UNITS
+from orchestrator.config import CONFIG_VARIABLE, NodeConfig
+
+ACCOUNT = "cfyuser"
+SUDOERS = Path("/etc/sudoers.d/cloudify")
+TMPFILES = Path("/etc/tmpfiles.d/cloudify.conf")
+COMMAND_TIMEOUT_S = 120.0
+
+PASSABLE, OWN = 0o711, 0o750
+"""PostgreSQL's tools and rsync pass through the folders; what is in them is closed to others."""
+
+__all__ = ["ACCOUNT", "SUDOERS", "TMPFILES", "TRAMPOLINE", "UNITS"]
+
+
+def run(*command: str, account: str | None = None, variables: Mapping[str, str] | None = None) -> str:
+    """Run a command to its end, as root or as ``account``; gives its output.
+
+    Raises ``InstallError`` with its last words.
+    """
+    user = pwd.getpwnam(account) if account else None
+    environment = {
+        "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "LC_ALL": "C.UTF-8",
+    }
+    if user is not None:
+        environment |= {"HOME": user.pw_dir, "USER": user.pw_name}
+    try:
+        done = subprocess.run(
+            command,
+            env=environment | dict(variables or {}),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            cwd="/",
+            timeout=COMMAND_TIMEOUT_S,
+            user=user.pw_uid if user else None,
+            group=user.pw_gid if user else None,
+            extra_groups=[] if user else None,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise InstallError(f"{command[0]}: {error}") from error
+    if done.returncode:
+        words = (done.stderr or done.stdout).strip()[-1000:]
+        raise InstallError(f"{' '.join(command[:4])} failed ({done.returncode}): {words}")
+    return done.stdout
+
+
+def as_node(config_file: Path, *command: str, **variables: str) -> str:
+    """Run a command as the manager's own user, for the node of ``config_file``."""
+    return run(*command, account=ACCOUNT, variables={CONFIG_VARIABLE: str(config_file), **variables})
+
+
+def systemctl(*words: str) -> str:
+    """Ask systemd for something, and wait until it is done."""
+    return run("systemctl", *words)
+
+
+def make_account() -> None:
+    """Have the user and the group that everything runs as. Nobody can log in as it with a password."""
+    with suppress(KeyError):
+        pwd.getpwnam(ACCOUNT)
+        return
+    run(
+        *("useradd", "--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent"),
+        # sshd runs a key's one command through the shell. And it takes "!" for an account that is locked.
+        *("--shell", "/bin/sh", "--password", "*", ACCOUNT),
+    )
+
+
+def remove_account() -> None:
+    """Remove the user, and its group with it."""
+    with suppress(KeyError):
+        pwd.getpwnam(ACCOUNT)
+        run("userdel", ACCOUNT)
+    with suppress(KeyError):
+        grp.getgrnam(ACCOUNT)
+        run("groupdel", ACCOUNT)
+
+
+def make_folders(config: NodeConfig) -> None:
+    """Have the node's folders, and give them to its user."""
+    user = pwd.getpwnam(ACCOUNT)
+    for folder, mode in ((config.paths.etc, PASSABLE), *((each, OWN) for each in _own(config))):
+        folder.mkdir(parents=True, exist_ok=True)
+        os.chown(folder, user.pw_uid, user.pw_gid)
+        folder.chmod(mode)
+
+
+def _own(config: NodeConfig) -> Sequence[Path]:
+    return (config.paths.state, config.paths.log, config.paths.run)
+
+
+def write(path: Path, text: str, mode: int, group: str = "root") -> bool:
+    """Have a file of root's with just this text; whether it was another one before."""
+    changed = not path.exists() or path.read_text() != text
+    if changed:
+        write_atomically(path, text, mode=mode)
+    path.chmod(mode)
+    os.chown(path, 0, grp.getgrnam(group).gr_gid)
+    return changed
+
+
+def remove(*paths: Path) -> None:
+    """Remove files and whole folders; those that are not there are none."""
+    for path in paths:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
