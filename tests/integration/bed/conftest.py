@@ -11,12 +11,15 @@ from tests.cluster.bed import Bed
 from tests.cluster.bed.node import OFF
 
 HERE = Path(__file__).parent
+TIMEOUT_S = 1800
+"""The first test of all waits until the image is made, and another one until the wheels are."""
 
 
 def pytest_collection_modifyitems(items):
     for item in items:
         if item.path.is_relative_to(HERE):
             item.add_marker(pytest.mark.bed)
+            item.add_marker(pytest.mark.timeout(TIMEOUT_S))
 
 
 @pytest.fixture(scope="session")
