@@ -61,9 +61,10 @@ def install(
 ) -> None:
     """Make a manager of this machine.
 
-    That is a user, folders, a database and units of systemd, which are started. It checks first, says all that is missing at once, and changes nothing then. It can be run again: what is
-    there is kept, and what is asked for anew is changed. The administrator's password is taken from
-    CLOUDIFY_ADMIN_PASSWORD; without it, a new one is shown once.
+    That is a user, folders, a database and units of systemd, which are started. It checks first, says all
+    that is missing at once, and changes nothing then. It can be run again: what is there is kept, and what is
+    asked for anew is changed. The administrator's password is taken from CLOUDIFY_ADMIN_PASSWORD; without it,
+    a new one is shown once.
     """
     named = {"host_ip": host_ip, "public_ip": public_ip, "ports.rest": rest_port}
     wishes = {**settings, **{key: str(value) for key, value in named.items() if value is not None}}
@@ -77,7 +78,8 @@ def install(
 def remove(node: Node, /, force: bool) -> None:
     """Take the manager off this machine.
 
-    Its processes, its data and its configuration go with it. A member of a cluster is removed from that first: cfy cluster nodes remove NAME.
+    Its processes, its data and its configuration go with it. A member of a cluster is removed from that
+    first: cfy cluster nodes remove NAME.
     """
     if not force:
         raise CliError("This destroys the manager's data on this machine.", "If that is meant: --force")
