@@ -27,6 +27,7 @@ from orchestrator.formation.undo import undo
 from orchestrator.model.errors import ClusterError, ConsulUnavailable, Refused
 from orchestrator.model.snapshot import MembershipState
 from orchestrator.record import lease_file, membership
+from orchestrator.record.wishes import Wishes
 from tasks.actions import ACTIONS_LOCK
 from tasks.app import CLUSTER, app, config
 from tasks.exclusive import exclusively
@@ -136,13 +137,21 @@ def plan() -> dict[str, Any]:
 @app.task(name="formation.pause", **QUICK)
 def pause() -> None:
     """Hold automatic failover."""
-    current_node().clients.consul.set_paused(True)
+    _set_paused(paused=True)
 
 
 @app.task(name="formation.resume", **QUICK)
 def resume() -> None:
     """Allow automatic failover again."""
-    current_node().clients.consul.set_paused(False)
+    _set_paused(paused=False)
+
+
+def _set_paused(*, paused: bool) -> None:
+    """Asked for on this machine; whoever may do that there has no other name."""
+    clients = current_node().clients
+    before = clients.consul.view()
+    clients.consul.set_paused(paused)
+    Wishes(clients.config, clients.me, f"cfy_manager on {clients.me}").paused(before, paused=paused)
 
 
 @app.task(name="formation.history", **QUICK)

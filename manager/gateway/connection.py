@@ -13,6 +13,7 @@ from orchestrator.config import NodeConfig
 from orchestrator.model import errors as cluster_errors
 from orchestrator.model.snapshot import ClusterView, MembershipState
 from orchestrator.record import membership
+from orchestrator.record.wishes import Wishes
 
 if TYPE_CHECKING:
     from orchestrator.clients.consul import Consul
@@ -83,6 +84,10 @@ class Connection:
     def name(self) -> str | None:
         """This manager's name in its cluster."""
         return membership.read(self.paths.membership_file).name
+
+    def wishes_of(self, who: str) -> Wishes:
+        """Leaves in the cluster's history what the user ``who`` has asked for."""
+        return Wishes(self.config, self.name or "", who)
 
     def consul(self) -> Consul:
         """A client that is made anew when the node's membership has changed, and with it its certificates."""

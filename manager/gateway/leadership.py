@@ -35,18 +35,19 @@ class Leadership(Nodes, State):
             self.consul().put_switchover(None, Switchover(term=view.lease.term, target=target))
         return self.cluster_state()
 
-    def pause(self) -> Json:
-        """No automatic failover from now on."""
-        return self._set_paused(paused=True)
+    def pause(self, who: str) -> Json:
+        """No automatic failover from now on; ``who`` asks for it."""
+        return self._set_paused(who, paused=True)
 
-    def resume(self) -> Json:
-        """Automatic failover again."""
-        return self._set_paused(paused=False)
+    def resume(self, who: str) -> Json:
+        """Automatic failover again; ``who`` asks for it."""
+        return self._set_paused(who, paused=False)
 
-    def _set_paused(self, *, paused: bool) -> Json:
-        self.must_be_member()
+    def _set_paused(self, who: str, *, paused: bool) -> Json:
+        before, _ = self.look()
         with translated():
             self.consul().set_paused(paused)
+        self.wishes_of(who).paused(before, paused=paused)
         return self.cluster_state()
 
     def history(self, limit: int) -> list[Json]:

@@ -27,12 +27,13 @@ class Nodes(Connection):
         view, health = self.look()
         return node_of(member_of(view, name), view, health)
 
-    def update_options(self, name: str, changes: Mapping[str, Any]) -> Json:
-        """Change options of a member; the ones that are not named stay."""
+    def update_options(self, name: str, changes: Mapping[str, Any], who: str) -> Json:
+        """Change options of a member, as ``who`` asks; the ones that are not named stay."""
         view, _ = self.look()
         with translated():
             options = Options().updated(member_of(view, name).options).updated(changes)
             self.consul().update_options(name, options.as_dict())
+        self.wishes_of(who).options(view, name, options.as_dict())
         return self.node(name)
 
 

@@ -103,25 +103,25 @@ def form(_: ClusterAdmin, gateway: Cluster, wish: Formation) -> dict[str, Any]:
 
 
 @cluster.patch("/cluster")
-def change(_: ClusterAdmin, gateway: Cluster, wish: Change) -> dict[str, Any]:
+def change(caller: ClusterAdmin, gateway: Cluster, wish: Change) -> dict[str, Any]:
     """Have another member lead, or pause and resume automatic failover."""
     if (wish.master is None) == (wish.paused is None):
         raise BadParameters("Expected one of `master` and `paused`")
     if wish.master is not None:
         return gateway.set_active(wish.master)
-    return gateway.pause() if wish.paused else gateway.resume()
+    return gateway.pause(caller.username) if wish.paused else gateway.resume(caller.username)
 
 
 @cluster.put("/cluster/pause")
-def pause(_: ClusterAdmin, gateway: Cluster) -> dict[str, Any]:
+def pause(caller: ClusterAdmin, gateway: Cluster) -> dict[str, Any]:
     """No automatic failover from now on."""
-    return gateway.pause()
+    return gateway.pause(caller.username)
 
 
 @cluster.delete("/cluster/pause")
-def resume(_: ClusterAdmin, gateway: Cluster) -> dict[str, Any]:
+def resume(caller: ClusterAdmin, gateway: Cluster) -> dict[str, Any]:
     """Automatic failover again."""
-    return gateway.resume()
+    return gateway.resume(caller.username)
 
 
 @cluster.get("/cluster/history")
@@ -161,9 +161,9 @@ def invite(name: str, invited: Invited, _: ClusterAdmin, gateway: Cluster) -> di
 
 
 @cluster.patch("/cluster/nodes/{name}")
-def update_options(name: str, options: Options, _: ClusterAdmin, gateway: Cluster) -> dict[str, Any]:
+def update_options(name: str, options: Options, caller: ClusterAdmin, gateway: Cluster) -> dict[str, Any]:
     """Change options of a member."""
-    return gateway.update_options(name, options)
+    return gateway.update_options(name, options, caller.username)
 
 
 @cluster.delete("/cluster/nodes/{name}")

@@ -43,6 +43,7 @@ def alone(node: ManagerNode, service, consul, errands) -> Iterator[RestClient]:
     for file in (node.config.paths.membership_file, node.config.paths.lease_file):
         file.unlink(missing_ok=True)
     (node.config.paths.state / "formation.jsonl").unlink(missing_ok=True)
+    node.config.paths.outbox_file.unlink(missing_ok=True)
 
 
 @pytest.fixture
