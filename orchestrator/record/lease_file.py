@@ -10,6 +10,7 @@ import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from orchestrator.clients import clock
 from orchestrator.clients.files import write_atomically
 
 
@@ -38,16 +39,22 @@ class LeaseState:
 
 
 def read(path: Path) -> LeaseState | None:
-    """The state on file; None when there is none that can be read, which means: not the leader."""
+    """The state on file; None when there is none that can be read, which means: not the leader.
+
+    One from before the machine was started is none either: its clock has begun again at 0, so a lease that
+    is long over would seem to last for days. That can only be where the folder is not in memory after all.
+    """
     try:
-        return LeaseState(**json.loads(path.read_bytes()))
-    except (OSError, ValueError, TypeError):
+        content = json.loads(path.read_bytes())
+        return LeaseState(**content) if content.pop("boot", None) == clock.boot() else None
+    except (OSError, ValueError, TypeError, AttributeError):
         return None
 
 
 def write(path: Path, state: LeaseState) -> None:
     """Replace the state in one step. It lives in memory, so it is not synced to disk."""
-    write_atomically(path, json.dumps(asdict(state)), mode=0o644, durable=False)
+    content = {**asdict(state), "boot": clock.boot()}
+    write_atomically(path, json.dumps(content), mode=0o644, durable=False)
 
 
 def open_gate(path: Path, term: int) -> None:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from orchestrator.clients import clock
 from orchestrator.model.action import Plan
 from orchestrator.model.snapshot import (
     Announcement,
@@ -131,3 +132,12 @@ def test_the_next_tick_has_the_last_word(tmp_path):
 def test_a_node_that_has_no_file_yet_lets_nobody_in(tmp_path):
     lease_file.open_gate(tmp_path / "lease.json", 4)
     assert lease_file.read(tmp_path / "lease.json") is None
+
+
+def test_a_lease_from_before_the_machine_was_started_is_none(tmp_path, monkeypatch):
+    """Its date may lie far ahead: the clock has begun again since."""
+    path = tmp_path / "lease.json"
+    lease_file.write(path, LeaseState(member=True, held=True, serving=True, valid_until_s=1e9))
+    assert lease_file.read(path).leads(100.0)
+    monkeypatch.setattr(clock, "boot", lambda: "another")
+    assert lease_file.read(path) is None
