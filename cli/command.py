@@ -48,7 +48,15 @@ def config_option() -> click.Parameter:
     )
 
 
-class Command(click.Command):
+class ShortHelp(click.Command):
+    """A command whose help has a short name, too."""
+
+    def get_help_option_names(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 -- Click's signature.
+        """``-h`` and ``--help``: of each command, whoever made the context."""
+        return ["-h", "--help"]
+
+
+class Command(ShortHelp):
     """A command with the common options."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -56,7 +64,7 @@ class Command(click.Command):
         self.params += common_options()
 
 
-class Group(click.Group):
+class Group(ShortHelp, click.Group):
     """A group with the common options.
 
     ``late``: command name -> (``module:attribute``, its line in the help), imported only when it is called.
@@ -91,9 +99,6 @@ class RootGroup(Group):
     """The outermost group: whatever goes wrong leaves it as a message, never as a traceback."""
 
     json_wanted = False
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, context_settings={"help_option_names": ["-h", "--help"]}, **kwargs)
 
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
