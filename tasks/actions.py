@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 from orchestrator.act import perform
 from orchestrator.model import action as actions
 from orchestrator.model import file_actions
-from orchestrator.model.action import BESIDE, Action
+from orchestrator.model.action import Action
 from orchestrator.model.errors import ClusterError
 from orchestrator.record import journal
 from tasks import progress
@@ -66,7 +66,7 @@ def _register(kind: type[Action], name: str, time_limit_s: int) -> Task:
 
     @app.task(name=name, time_limit=time_limit_s, expires=EXPIRES_S, ignore_result=True)
     def task(fields: Mapping[str, Any]) -> None:
-        how = _perform_beside if issubclass(kind, BESIDE) else _perform
+        how = _perform_beside if issubclass(kind, file_actions.BESIDE) else _perform
         how(adapter.validate_python(fields))
 
     task.__doc__ = kind.summary

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import math
 
-from orchestrator.decide.leadership import announced, serves
-from orchestrator.decide.situation import view_of
+from orchestrator.decide.leadership import serves
+from orchestrator.decide.situation import announced, view_of
 from orchestrator.model.file_actions import GatherFiles, SweepFiles, SyncFiles
 from orchestrator.model.files import FilesRecord
 from orchestrator.model.snapshot import MembershipState, Role, Snapshot

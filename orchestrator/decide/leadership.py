@@ -6,7 +6,7 @@ only the node that is named by its own snapshot tries to take the lease.
 
 from __future__ import annotations
 
-from orchestrator.decide.situation import view_of
+from orchestrator.decide.situation import announced, view_of
 from orchestrator.model.action import (
     AcquireLease,
     Announce,
@@ -246,12 +246,6 @@ def step_down(snapshot: Snapshot, spec: Spec) -> StepDown | HandOver | None:
     if database_down:
         return StepDown(term, "its database is down")
     return HandOver(term, candidate)
-
-
-def announced(snapshot: Snapshot) -> bool:
-    """Whether the leader of the present term has said where to follow."""
-    view = view_of(snapshot)
-    return view.announcement is not None and view.announcement.term == view.lease.term
 
 
 def announce(snapshot: Snapshot, spec: Spec) -> Announce | None:

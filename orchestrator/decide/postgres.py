@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from orchestrator.decide.leadership import announced
 from orchestrator.decide.quorum import Step, next_step, wanted_k
-from orchestrator.decide.situation import view_of
+from orchestrator.decide.situation import announced, view_of
 from orchestrator.model.action import (
     FirstRecord,
     Follow,

@@ -70,3 +70,9 @@ def view_of(snapshot: Snapshot) -> ClusterView:
             "a rule that needs the cluster was tried in a situation in which nothing is known of it"
         )
     return snapshot.cluster
+
+
+def announced(snapshot: Snapshot) -> bool:
+    """Whether the leader of the present term has said where to follow."""
+    view = view_of(snapshot)
+    return view.announcement is not None and view.announcement.term == view.lease.term

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from orchestrator.model.file_actions import GatherFiles, SweepFiles, SyncFiles
+from orchestrator.model.file_actions import BESIDE, FileAction
 from orchestrator.model.lsn import Fork, Terms
 from orchestrator.model.snapshot import SyncRecord, SyncSetting
 
@@ -256,13 +256,8 @@ Action = (
     | HandOver
     | EndSwitchover
     | StopEverything
-    | SyncFiles
-    | GatherFiles
-    | SweepFiles
+    | FileAction
 )
-
-BESIDE = (SyncFiles, GatherFiles, SweepFiles)
-"""These are carried out beside all others, one at a time: they may take long, and nothing waits for them."""
 
 LEAVING_OFFICE = (StepDown, HandOver)
 """After one of these the node leads no more, so nothing that a leader does may follow it in a plan."""

@@ -31,3 +31,9 @@ class SweepFiles:
 
     summary: ClassVar[str] = "Remove files that no row names and no upload is about to."
     term: int | None
+
+
+FileAction = SyncFiles | GatherFiles | SweepFiles
+
+BESIDE = (SyncFiles, GatherFiles, SweepFiles)
+"""These are carried out beside all others, one at a time: they may take long, and nothing waits for them."""

@@ -7,7 +7,8 @@ from typing import get_args
 import pytest
 
 from orchestrator.act import PERFORMERS
-from orchestrator.model.action import BESIDE, Action, Follow, Promote
+from orchestrator.model.action import Action, Follow, Promote
+from orchestrator.model.file_actions import BESIDE
 from orchestrator.model.lsn import Fork, Lsn
 from orchestrator.model.snapshot import SyncSetting
 from tasks.actions import TASKS, signature_of
