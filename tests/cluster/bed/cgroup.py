@@ -6,6 +6,7 @@ version 2, which may stand beside those of version 1.
 
 from __future__ import annotations
 
+import errno
 import os
 import uuid
 from collections.abc import Iterator
@@ -19,6 +20,8 @@ VERSION_1 = Path("/sys/fs/cgroup/systemd")
 """Where systemd-nspawn looks for its place, too, on a machine with cgroups of both versions."""
 
 EFFECT_TIMEOUT_S = 30.0
+WAITS_FOR_THE_DEAD = {errno.EBUSY, errno.ENOENT}
+"""A process that has ended can still hold its cgroup for a moment; or somebody else has removed it."""
 
 
 class Cgroup:
@@ -82,12 +85,7 @@ class Cgroup:
 
     def remove(self) -> None:
         """Remove it with its children; nothing may run in them any more."""
-        for folder in self.folders:
-            # A cgroup is removed from its leaves up, and its files go with it.
-            below = sorted((path for path in folder.rglob("*") if path.is_dir()), reverse=True)
-            for each in (*below, folder):
-                if each.exists():
-                    each.rmdir()
+        host.wait_for(self._try_to_remove, EFFECT_TIMEOUT_S, f"{self.folder} is removed")
 
     def remove_if_empty(self) -> None:
         """Remove it if nothing was left running in it."""
@@ -96,3 +94,16 @@ class Cgroup:
 
     def _event(self, name: str) -> bool:
         return f"{name} 1" in (self.folder / "cgroup.events").read_text().splitlines()
+
+    def _try_to_remove(self) -> bool:
+        for folder in self.folders:
+            # A cgroup is removed from its leaves up, and its files go with it.
+            below = [path for path, _, _ in os.walk(folder, topdown=False)]
+            try:
+                for path in below:
+                    Path(path).rmdir()
+            except OSError as error:
+                if error.errno not in WAITS_FOR_THE_DEAD:
+                    raise
+                return False
+        return True
