@@ -1,8 +1,8 @@
 """Makes the parser start and read faster. To be imported before it.
 
 What it imports to speak to a manager over HTTP takes a quarter of the time of a start, and is never used
-here: ``imports`` reads everything that is imported. ``pkg_resources`` takes a quarter of what is left; one
-function of it is used, which Python has as well. And YAML is read with libyaml, in a tenth of the time.
+here: ``imports`` reads everything that is imported. Of ``pkg_resources``, which is slow to import,
+one function is used, which Python has as well. And YAML is read with libyaml, in a tenth of the time.
 """
 
 from __future__ import annotations
