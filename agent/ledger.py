@@ -37,6 +37,7 @@ WHERE state = 'interrupted'
 DELIVER_AGAIN = (
     "UPDATE operations SET delivered_at = NULL WHERE id = ? AND attempt = ? AND state = 'answered'"
 )
+IS_COPY = "SELECT 1 FROM operations WHERE id = ? AND attempt = ? AND state <> 'interrupted'"
 ANSWER = """
 INSERT INTO operations (id, attempt, state, resumable, message, answer, begun_at, answered_at)
 VALUES (:id, :attempt, 'answered', 0, '', :answer, :now, :now)
@@ -89,6 +90,16 @@ class Ledger:
                 return True
             connection.execute(DELIVER_AGAIN, (message.id, message.attempt))
             return False
+
+    def is_copy(self, message: Message) -> bool:
+        """Whether it runs already, or has its answer; that is delivered again then.
+
+        To be asked before anything of a message can fail: a copy that fails says nothing of what runs.
+        """
+        known = (message.id, message.attempt)
+        with self._connected() as connection:
+            connection.execute(DELIVER_AGAIN, known)
+            return connection.execute(IS_COPY, known).fetchone() is not None
 
     def answer(self, answer: Answer) -> None:
         """Note what became of it. The first answer counts."""

@@ -40,7 +40,10 @@ class Far:
 
     @contextmanager
     def code(self, message: Message) -> Iterator[Function | None]:
-        """The function, of the agent itself or in the blueprint's archive."""
+        """The function, of the agent itself or in the blueprint's archive; None: this is a second copy."""
+        if self._known(message):
+            yield None
+            return
         name = message.context["task_name"]
         if known := built_in(name):
             yield find_built_in(known)
@@ -56,10 +59,12 @@ class Far:
 
     def start(self, message: Message, *, resumable: bool) -> bool:
         """The ledger says whether it may."""
-        try:
+        with _written():
             return self._ledger.begin(message, resumable=resumable)
-        except sqlite3.Error as error:
-            raise NotStarted(f"It was not started: the agent's ledger cannot be written: {error}") from error
+
+    def _known(self, message: Message) -> bool:
+        with _written():
+            return self._ledger.is_copy(message)
 
     def endpoint(self, ctx: CloudifyContext) -> Any:
         """The leader's REST service."""
@@ -77,3 +82,12 @@ class Far:
             log.info("What operation has said is kept for the next leader: %s", error)
             for body in self._lines.rest():
                 self._ledger.keep_lines((0, *self._identity, json.dumps(body)))
+
+
+@contextmanager
+def _written() -> Iterator[None]:
+    """Raises ``NotStarted`` for an error of the ledger."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise NotStarted(f"It was not started: the agent's ledger cannot be written: {error}") from error

@@ -41,6 +41,27 @@ def test_a_message_that_comes_twice_runs_once(ledger: Ledger):
     assert [ledger.begin(MESSAGE, resumable=True) for _ in range(2)] == [True, False]
 
 
+def test_a_copy_is_known_before_anything_of_it_can_fail(ledger: Ledger):
+    assert not ledger.is_copy(MESSAGE)
+    ledger.begin(MESSAGE, resumable=False)
+    assert ledger.is_copy(MESSAGE)
+    assert not ledger.is_copy(AGAIN)
+
+
+def test_what_may_run_again_is_no_copy(ledger: Ledger):
+    ledger.begin(MESSAGE, resumable=True)
+    ledger.take_stock("w")
+    assert not ledger.is_copy(MESSAGE)
+
+
+def test_a_copy_of_what_was_answered_gets_its_answer(ledger: Ledger):
+    ledger.begin(MESSAGE, resumable=False)
+    ledger.answer(answer())
+    ledger.delivered(answer())
+    assert ledger.is_copy(MESSAGE)
+    assert ledger.undelivered() == [answer()]
+
+
 def test_another_attempt_is_another_operation(ledger: Ledger):
     assert [ledger.begin(it, resumable=True) for it in (MESSAGE, AGAIN)] == [True, True]
 
