@@ -76,21 +76,34 @@ app.conf.update(
 )
 
 
+LEVELS = {
+    "": logging.INFO,
+    # These two say a line for every task, which at one tick a second drowns everything else.
+    "celery.worker.strategy": logging.WARNING,
+    "celery.beat": logging.WARNING,
+    # Why an action was not done stands in the journal, in one line.
+    "celery.app.trace": logging.ERROR,
+    "paramiko": logging.WARNING,
+}
+
+
+def set_levels() -> None:
+    """Set what is logged, where that is not so yet: each change writes into every logger that there is."""
+    for name, level in LEVELS.items():
+        logger = logging.getLogger(name)
+        if logger.level != level:
+            logger.setLevel(level)
+
+
 @setup_logging.connect
 def log_to_cluster_log(**_: object) -> None:
     """All of a node's processes write one log, a line at a time."""
     config.paths.log.mkdir(parents=True, exist_ok=True)
     handlers: list[logging.Handler] = [WatchedFileHandler(config.paths.cluster_log), logging.StreamHandler()]
     logging.basicConfig(
-        level=logging.INFO,
         handlers=handlers,
         format="%(asctime)s.%(msecs)03d %(levelname)-7s %(name)s: %(message)s",
         datefmt="%Y-%m-%d %H:%M:%S",
         force=True,
     )
-    # These two say a line for every task, which at one tick a second drowns everything else.
-    for name in ("celery.worker.strategy", "celery.beat"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    # Why an action was not done stands in the journal, in one line.
-    logging.getLogger("celery.app.trace").setLevel(logging.ERROR)
-    logging.getLogger("paramiko").setLevel(logging.WARNING)
+    set_levels()

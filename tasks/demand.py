@@ -4,6 +4,9 @@ The worker for files has nothing to do for most of the time, and would take 20 M
 for it asks ``handler-runner`` for it; when it was idle for a while, it ends. A request is never forgotten:
 one that comes while the worker is about to end starts it again. And none has to be remembered beyond the
 life of ``handler-runner``: each tick that still has work to hand on asks anew.
+
+In the same way a worker that is always there ends when it has rested from its work: there is a new one at
+once, which has not yet taken the memory that work takes.
 """
 
 from __future__ import annotations
@@ -38,20 +41,25 @@ def ask() -> None:
         os.kill(_runner[0], ASKED)
 
 
-def end_when_idle(idle_s: float = IDLE_S) -> None:
-    """Have the Celery worker of this process end when it was without a task for ``idle_s`` seconds."""
+def end_when_idle(idle_s: float = IDLE_S, *, fresh: bool = True) -> None:
+    """Have the Celery worker of this process end when it was without a task for ``idle_s`` seconds.
+
+    ``fresh``: also when it has never had one.
+    """
     since_s = [time.monotonic()]
+    may_end = [fresh]
 
     def rest(**_: object) -> None:
         since_s[0] = time.monotonic()
+        may_end[0] = True
 
     def look() -> None:
-        if time.monotonic() - since_s[0] >= idle_s:
+        if may_end[0] and time.monotonic() - since_s[0] >= idle_s:
             # Celery's own way to a warm shutdown: its loop looks at this before it takes the next message.
             state.should_stop = os.EX_OK
 
     def begin(sender: Consumer, **_: object) -> None:
-        rest()
+        since_s[0] = time.monotonic()
         sender.timer.call_repeatedly(min(LOOK_EVERY_S, idle_s), look)
 
     task_postrun.connect(rest, weak=False)

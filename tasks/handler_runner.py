@@ -16,11 +16,13 @@ import os
 import signal
 import sys
 import time
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NoReturn
 
 from celery import Celery
+from celery.exceptions import SecurityWarning
 
 from tasks import demand
 
@@ -28,6 +30,11 @@ log = logging.getLogger("handler-runner")
 
 ON_DEMAND = frozenset({"files"})
 """The queues whose workers end when they are idle."""
+
+RESTED_S: Mapping[str, float] = {"cluster": 60.0}
+"""After how long without a task a worker that has worked is replaced by a new one: work takes 6 to 15 MiB (to
+form a cluster, to promote, to fence), and an idle node does none. It takes a second, in which what comes
+waits: so long after the last action nothing is expected that cannot."""
 
 RESTART_DELAY_S = 1.0
 GRACE_S = 10.0
@@ -137,7 +144,8 @@ class HandlerRunner:
                         # What it was asked for may have come when it had already made up its mind.
                         self._due_s[child.queue] = 0.0
                     continue
-                log.warning("worker for queue %s ended (%d, exit code %d)", child.queue, pid, code)
+                level = logging.WARNING if code else logging.INFO
+                log.log(level, "worker for queue %s ended (%d, exit code %d)", child.queue, pid, code)
                 # One that falls over at once is not started in a tight circle.
                 self._due_s[child.queue] = child.started_s + RESTART_DELAY_S
 
@@ -172,10 +180,12 @@ def prepare(app: Celery) -> None:
     A collection writes into every object that it looks at, and a page that is written to is shared no more.
     No worker and no connection is made here: what they watch descriptors with would be one thing for all.
     """
+    # That a node is run as root is for its operator to decide. To say so would take each worker 0.5 MiB.
+    warnings.simplefilter("ignore", SecurityWarning)
     app.loader.import_default_modules()
     app.finalize()
-    # Neither connects by itself; both would be built by each process.
-    _ = app.backend, app.amqp.router
+    # None of them connects by itself; they would be built by each process.
+    _ = app.backend.client, app.amqp.router, app.amqp.send_task_message
     gc.collect()
     gc.freeze()
 
@@ -211,6 +221,8 @@ def main() -> int:
 def _be(app: Celery, queue: str) -> int:
     if queue in ON_DEMAND:
         demand.end_when_idle()
+    if queue in RESTED_S:
+        demand.end_when_idle(RESTED_S[queue], fresh=False)
     return work(app, queue)
 
 

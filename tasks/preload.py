@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from tasks.app import app
+from tasks.app import app, set_levels
 from tasks.handler_runner import prepare
 
 SHARED = (
@@ -28,15 +28,17 @@ SHARED = (
     "celery.worker.strategy",
     "kombu.asynchronous.hub",
     "kombu.transport.redis",
-    "orchestrator.formation.join",
-    "orchestrator.formation.remove",
-    "orchestrator.formation.start",
+    "orchestrator.guard",
     "orchestrator.wiring",
     "orchestrator.watcher",
+    "tasks.check_runner",
+    "tasks.watch",
 )
-"""What no service imports before it needs it is named as well: later, each would have it for itself."""
+"""What no service imports before it needs it is named as well: later, each would have it for itself. The
+services that are modules of ours are called after the fork, and not carried out once more."""
 
 for _name in SHARED:
     import_module(_name)
 
+set_levels()
 prepare(app)

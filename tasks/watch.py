@@ -6,10 +6,11 @@ import logging
 import sys
 import time
 
+from orchestrator import wiring
 from orchestrator.model.snapshot import MembershipState
+from orchestrator.record import membership
 from orchestrator.watcher import Watcher
 from tasks.app import config, log_to_cluster_log
-from tasks.node import current_node
 from tasks.waking import wake
 
 IDLE_S = 1.0
@@ -18,10 +19,10 @@ IDLE_S = 1.0
 def main() -> int:
     """Wait until this node belongs to a cluster, then watch for as long as it does."""
     log_to_cluster_log()
-    while current_node().membership is not MembershipState.MEMBER:
+    while membership.read(config.paths.membership_file).state is not MembershipState.MEMBER:
         time.sleep(IDLE_S)
     logging.getLogger("watcher").info("watching the cluster")
-    Watcher(config, current_node().clients.consul, wake).run()
+    Watcher(config, wiring.clients_of(config).consul, wake).run()
     return 0
 
 

@@ -8,9 +8,10 @@ import logging
 def log_to_stderr() -> None:
     """From now on, in this process and those that are forked from it. A second time nothing happens."""
     logging.basicConfig(
-        level=logging.INFO,
         format="%(asctime)s.%(msecs)03d %(levelname)-7s %(name)s: %(message)s",
         datefmt="%Y-%m-%d %H:%M:%S",
     )
-    for name in ("celery.worker.strategy", "celery.app.trace", "celery.pool"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+    root = logging.getLogger()
+    if root.level != logging.INFO:
+        # It writes into every logger that there is; where services are forked it is so before.
+        root.setLevel(logging.INFO)

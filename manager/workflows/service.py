@@ -40,11 +40,15 @@ log = logging.getLogger("mgmtworker")
 
 CONNECTIONS = 2
 ENDED_UNASKED = 1
+QUIET = ("celery.worker.strategy", "celery.app.trace", "celery.pool")
+"""They say a line or more for each operation."""
 
 
 def main() -> int:
     """Run until there is nothing to do (0), or something essential is lost. Nobody waits for anything."""
     log_to_stderr()
+    for name in QUIET:
+        logging.getLogger(name).setLevel(logging.WARNING)
     config = load_config()
     remember(config)
     operations = operations_settings_of(config)

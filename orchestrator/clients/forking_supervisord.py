@@ -69,8 +69,7 @@ def become(module: str, arguments: Sequence[str], environment: Mapping[str, str]
         os.environ.update(environment)
         _show_as(environment.get("SUPERVISOR_PROCESS_NAME", module), arguments)
         sys.argv = list(arguments[2:])
-        runpy.run_module(module, run_name="__main__", alter_sys=True)
-        code = 0
+        code = _exit_code(SystemExit(_run(module)))
     except SystemExit as ending:
         code = _exit_code(ending)
     except BaseException:  # noqa: BLE001  The interpreter would do the same at the end of a program.
@@ -80,6 +79,15 @@ def become(module: str, arguments: Sequence[str], environment: Mapping[str, str]
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
+
+
+def _run(module: str) -> int | str | None:
+    """Carry the module out; one that was imported before the fork is called, and takes no memory twice."""
+    there = sys.modules.get(f"{module}.__main__", sys.modules.get(module))
+    if hasattr(there, "main"):
+        return there.main()  # type: ignore[union-attr, no-any-return]  # hasattr has just said so
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
+    return 0
 
 
 def _forget_signals() -> None:
@@ -107,8 +115,9 @@ def _show_as(name: str, arguments: Sequence[str]) -> None:
 
 
 def main() -> None:
-    """``forking_supervisord <module to import> <arguments of supervisord>``."""
-    importlib.import_module(sys.argv.pop(1))
+    """``forking_supervisord <modules to import, with commas> <arguments of supervisord>``."""
+    for name in sys.argv.pop(1).split(","):
+        importlib.import_module(name)
     # A collection writes into every object that it looks at, and a page that is written to is shared no more.
     gc.collect()
     gc.freeze()

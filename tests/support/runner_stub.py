@@ -14,6 +14,7 @@ from tasks.handler_runner import HandlerRunner, prepare, work
 
 QUEUES = ("health", "cluster", "files")
 ON_DEMAND = "on-demand"
+RESTED = "rested"
 IDLE_S = 0.5
 
 app = Celery("stub")
@@ -37,6 +38,8 @@ def ask():
 def be(queue):
     if queue == ON_DEMAND:
         demand.end_when_idle(IDLE_S)
+    if queue == RESTED:
+        demand.end_when_idle(IDLE_S, fresh=False)
     return work(app, queue)
 
 
@@ -49,4 +52,4 @@ if __name__ == "__main__":
         worker_prefetch_multiplier=1,
     )
     prepare(app)
-    HandlerRunner((*QUEUES, ON_DEMAND), be, on_demand=frozenset({ON_DEMAND})).run()
+    HandlerRunner((*QUEUES, RESTED, ON_DEMAND), be, on_demand=frozenset({ON_DEMAND})).run()
