@@ -31,6 +31,8 @@ class FollowingConsumer(Consumer):
         if self._link is not None:
             self._link.close()
         found = connect(self.app, self._folder, _pause)
+        # Commands are answered on this connection: a pool's goes to the first member, which may not lead.
+        self.app.control.mailbox.producer_pool = None
         self._link = link_to(brokers(self._folder)[0])
         return found
 
