@@ -99,17 +99,18 @@ class HandlerRunner:
                 self._start(queue)
 
     def _start(self, queue: str) -> None:
+        runner = os.getpid()
         pid = os.fork()
         if pid == 0:
-            self._be_child(queue)
+            self._be_child(queue, runner)
         self._children[pid] = Child(queue, time.monotonic())
         log.info("worker for queue %s started (%d)", queue, pid)
 
-    def _be_child(self, queue: str) -> NoReturn:
+    def _be_child(self, queue: str, runner: int) -> NoReturn:
         code = 1
         try:
-            die_with_parent()
-            demand.serve(os.getppid())
+            die_with_parent(runner)
+            demand.serve(runner)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, WATCHED)
             code = self._work(queue)
         except SystemExit as ending:
@@ -164,9 +165,11 @@ class HandlerRunner:
             os.kill(pid, number)
 
 
-def die_with_parent() -> None:
-    """Have the kernel kill this process when its parent ends, also when that is killed itself."""
-    parent = os.getppid()
+def die_with_parent(parent: int) -> None:
+    """Have the kernel kill this process when its parent ends, also when that is killed itself.
+
+    ``parent``: as the parent has said itself: by now it may have ended, and somebody else be in its place.
+    """
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
