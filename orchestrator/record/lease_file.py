@@ -7,6 +7,7 @@ hung worker or a dead broker cannot make anyone believe in a lease that is over.
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -41,19 +42,20 @@ class LeaseState:
 def read(path: Path) -> LeaseState | None:
     """The state on file; None when there is none that can be read, which means: not the leader.
 
-    One from before the machine was started is none either: its clock has begun again at 0, so a lease that
-    is long over would seem to last for days. That can only be where the folder is not in memory after all.
+    One from the future is none either. The machine was started since: its clock has begun again at 0, so a
+    lease that is long over would seem to last for days. That can only be where the folder is not in memory
+    after all. (The kernel's boot id would tell as well, but is not the same for all services of a container.)
     """
     try:
         content = json.loads(path.read_bytes())
-        return LeaseState(**content) if content.pop("boot", None) == clock.boot() else None
+        return LeaseState(**content) if content.pop("written_at_s", math.inf) <= clock.now_s() else None
     except (OSError, ValueError, TypeError, AttributeError):
         return None
 
 
 def write(path: Path, state: LeaseState) -> None:
     """Replace the state in one step. It lives in memory, so it is not synced to disk."""
-    content = {**asdict(state), "boot": clock.boot()}
+    content = {**asdict(state), "written_at_s": clock.now_s()}
     write_atomically(path, json.dumps(content), mode=0o644, durable=False)
 
 

@@ -139,5 +139,6 @@ def test_a_lease_from_before_the_machine_was_started_is_none(tmp_path, monkeypat
     path = tmp_path / "lease.json"
     lease_file.write(path, LeaseState(member=True, held=True, serving=True, valid_until_s=1e9))
     assert lease_file.read(path).leads(100.0)
-    monkeypatch.setattr(clock, "boot", lambda: "another")
+    written_at_s = clock.now_s()
+    monkeypatch.setattr(clock, "now_s", lambda: written_at_s - 60.0)
     assert lease_file.read(path) is None
