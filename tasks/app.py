@@ -20,7 +20,7 @@ from tasks.schedule import beat_schedule
 
 HEALTH, CLUSTER, FILES = "health", "cluster", "files"
 
-QUESTIONS = ("begin", "status", "plan", "pause", "resume", "history", "balanced")
+QUESTIONS = ("begin", "status", "plan", "pause", "resume", "history", "balanced", "force_leader")
 """Tasks of ``formation`` that are answered at once, whatever work is being done."""
 
 ROUTES = {

@@ -16,6 +16,7 @@ from orchestrator import wiring
 from orchestrator.clients import Clients
 from orchestrator.clients.clock import now_s
 from orchestrator.decide import decide
+from orchestrator.formation import force as forcing
 from orchestrator.formation import join as joining
 from orchestrator.formation import remove as removing
 from orchestrator.formation import start as starting
@@ -144,6 +145,12 @@ def pause() -> None:
 def resume() -> None:
     """Allow automatic failover again."""
     _set_paused(paused=False)
+
+
+@app.task(name="formation.force_leader", **QUICK)
+def force_leader() -> str:
+    """Have this node lead without what the last leader alone had; gives that one's name."""
+    return forcing.force_leader(current_node().clients)
 
 
 def _set_paused(*, paused: bool) -> None:

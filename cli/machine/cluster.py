@@ -16,6 +16,7 @@ from cli.showing import show_history, show_plans
 from cli.waiting import Deadline
 
 LOOPBACK = "127.0.0.1"
+FORCED_INTERVAL_S = 0.5
 
 
 @click.group("cluster", cls=Group)
@@ -61,6 +62,32 @@ def remove(node: Node, name: str, timeout_s: float) -> None:
     """Take a member out of the cluster (on the leader)."""
     node.begin("formation.remove", name=name).result(timeout_s)
     node.out.done(f"{name} is removed from the cluster.", {"name": name})
+
+
+@group.command("force-leader")
+@click.option("--lose-writes", is_flag=True, help="Do it, and lose what the last leader alone had.")
+@options.timeout(FORMATION_TIMEOUT_S)
+@pass_node
+def force_leader(node: Node, /, lose_writes: bool, timeout_s: float) -> None:
+    """Have this node lead although it may lack acknowledged writes.
+
+    For one case alone: the last leader had gone on without any replica, and does not come back. Whatever it
+    acknowledged since is lost, and is discarded when that machine returns after all. The command is refused
+    while the cluster can elect a leader without a loss.
+    """
+    if not lose_writes:
+        raise CliError(
+            "What the last leader acknowledged without a replica will be lost.",
+            "If its machine can be brought back, do that instead. If not: --lose-writes",
+        )
+    lost = node.ask("formation.force_leader")
+    node.out.progress(f"Waiting until {lost} cannot believe any more that it leads.")
+    Deadline(timeout_s).wait_for(lambda: _leads(node), "this node does not lead yet", FORCED_INTERVAL_S)
+    node.out.done(f"This node leads. What {lost} alone had is lost.", {"lost": lost})
+
+
+def _leads(node: Node) -> bool | None:
+    return bool(node.ask("formation.status").get("serving")) or None
 
 
 @group.command("plan")

@@ -6,6 +6,7 @@ only the node that is named by its own snapshot tries to take the lease.
 
 from __future__ import annotations
 
+from orchestrator.decide.force import forced_leader, must_wait
 from orchestrator.decide.situation import announced, view_of
 from orchestrator.model.action import (
     AcquireLease,
@@ -76,8 +77,9 @@ def next_master(view: ClusterView) -> Report | None:
     floor = floor_of(view.record, reports, len(view.members))
     if floor is None:
         # The old leader itself may go on. Nobody else may: it is still the primary, and may acknowledge more.
-        own = _of(view.record.leader, reports)
-        return own if own is not None and own.primary and _is_candidate(own, view) else None
+        # While it is not there at all, an operator may decide to do without what it has.
+        chosen = _of(view.record.leader, reports) or forced_leader(view, reports)
+        return chosen if chosen is not None and _is_candidate(chosen, view) else None
     candidates = [report for report in reports if report.position >= floor and _is_candidate(report, view)]
     return max(
         candidates,
@@ -171,7 +173,7 @@ def acquire_lease(snapshot: Snapshot, spec: Spec) -> AcquireLease | None:
     chosen = next_master(view)
     if chosen is None or chosen.node != snapshot.me or not is_eligible(snapshot, spec):
         return None
-    if snapshot.promise.round > view.lease.modified:
+    if snapshot.promise.round > view.lease.modified or must_wait(view, spec):
         return None
     return AcquireLease(view.lease.modified, view.lease_seen_s, _why_free(snapshot.me, view))
 

@@ -133,6 +133,14 @@ class Switchover:
 
 
 @dataclass(frozen=True, slots=True)
+class Forced:
+    """An operator's word: in ``round``, ``node`` may lead without what only the old leader has."""
+
+    round: int
+    node: str
+
+
+@dataclass(frozen=True, slots=True)
 class NodeStatus:
     """What a node says of itself on every tick; for people and for tables, not for safety."""
 
@@ -166,6 +174,7 @@ class ClusterView:
     statuses: Mapping[str, NodeStatus] = field(default_factory=dict)
     switchover: Switchover | None = None
     paused: bool = False
+    forced: Forced | None = None
     files: FilesRecord | None = None
     file_reports: Mapping[str, FilesReport] = field(default_factory=dict)
 

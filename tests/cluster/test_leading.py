@@ -111,6 +111,32 @@ def test_a_leader_whose_replicas_are_gone_goes_on_alone_until_they_return(cluste
     traffic.was_kept()
 
 
+def test_a_leader_that_was_alone_and_is_lost_is_done_without_by_an_operators_word_only(cluster, house):
+    old = cluster.leader()
+    replicas = house.others(old)
+    chosen = replicas[0]
+    for replica in replicas:
+        replica.kill(include_consul=False)
+    eventually(lambda: cluster.view(old).record.k == 0, SOON_S, f"{old.name} waits for nobody")
+    old.kill()
+    for replica in replicas:
+        replica.start()
+    eventually(lambda: len(cluster.view(chosen).reports) == 2, SOON_S, "both replicas have reported")
+
+    assert house.cfy_manager(chosen, "cluster", "force-leader").exit_code == 1
+    assert cluster.view(chosen).lease.free
+    forced = house.cfy_manager(chosen, "cluster", "force-leader", "--lose-writes")
+    assert forced.exit_code == 0, forced.text
+    assert cluster.leader() is chosen
+    assert "forced" in {entry["kind"] for entry in cluster.history()}
+
+    old.start()
+    assert cluster.wait_until_whole(WHOLE_S) is chosen
+    refused = house.cfy_manager(replicas[1], "cluster", "force-leader", "--lose-writes")
+    assert refused.exit_code == 1
+    assert f"{chosen.name} leads: there is nothing to force" in refused.text
+
+
 def test_a_changed_option_takes_effect_without_a_restart(cluster, house, traffic):
     """With a longer time to live a leader may be slow for longer than the default allows."""
     leader = cluster.leader()

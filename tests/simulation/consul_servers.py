@@ -10,6 +10,7 @@ from orchestrator.model.files import FilesRecord, FilesReport
 from orchestrator.model.snapshot import (
     Announcement,
     ClusterView,
+    Forced,
     Lease,
     Member,
     NodeStatus,
@@ -46,6 +47,7 @@ class SimConsul:
         self.announcement: Announcement | None = None
         self.switchover: Switchover | None = None
         self.paused = False
+        self.forced: Forced | None = None
         self.files: FilesRecord | None = None
         self.file_reports: dict[str, FilesReport] = {}
         self.members: dict[str, Member] = {}
@@ -81,6 +83,7 @@ class SimConsul:
                 statuses=dict(self.statuses),
                 switchover=self.switchover,
                 paused=self.paused,
+                forced=self.forced,
                 files=self.files,
                 file_reports=dict(self.file_reports),
             )

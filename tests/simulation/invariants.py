@@ -82,6 +82,10 @@ class Invariants:
         if record.number in self._cluster.rows:
             self._uploaded(machine, self._cluster.rows[record.number])
 
+    def given_up(self, node: str) -> None:
+        """An operator has this node lead, and knows that what it has not is lost."""
+        self.writes = [(index, record) for index, record in self.writes if self._has(node, index, record)]
+
     def _has(self, name: str, index: int, record: Record) -> bool:
         wal = self._cluster.machines[name].database.disk.wal
         return index < len(wal) and wal[index] == record

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from orchestrator.model.action import Done
 from orchestrator.model.errors import Stale
-from orchestrator.model.snapshot import Switchover
+from orchestrator.model.snapshot import Forced, Switchover
 from tests.simulation.cluster import SimCluster
 from tests.simulation.faults import heal
 from tests.simulation.harness import world
@@ -138,6 +138,12 @@ class Teller:
     def do_resume(self) -> None:
         self._cluster.consul.paused = False
         self._cluster.consul.touch()
+
+    def do_force(self, name: str) -> None:
+        consul = self._cluster.consul
+        consul.forced = Forced(consul.lease.modified, name)
+        self._cluster.invariants.given_up(name)
+        consul.touch()
 
     def do_add(self) -> list[str]:
         return [f"{self._cluster.add_machine(f'n{len(self._cluster.machines) + 1}').name} joins"]

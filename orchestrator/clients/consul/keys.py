@@ -6,6 +6,7 @@ cluster/announcement       ``Announcement`` of the present leader
 cluster/sync               ``SyncRecord``
 cluster/switchover         ``Switchover`` that was asked for
 cluster/pause              exists while the cluster is paused
+cluster/forced             ``Forced``: an operator's word, for one round
 cluster/members/<name>     ``Member``
 cluster/removed/<name>     exists for ever for each name that was removed
 cluster/reports/<name>     ``Report`` of a detached node
@@ -26,6 +27,7 @@ ANNOUNCEMENT = "cluster/announcement"
 SYNC = "cluster/sync"
 SWITCHOVER = "cluster/switchover"
 PAUSE = "cluster/pause"
+FORCED = "cluster/forced"
 MEMBERS = "cluster/members/"
 REMOVED = "cluster/removed/"
 REPORTS = "cluster/reports/"

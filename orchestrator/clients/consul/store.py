@@ -9,7 +9,7 @@ from orchestrator.clients.consul import keys, view
 from orchestrator.clients.consul.codec import decode, encode
 from orchestrator.clients.consul.connection import ABSENT, Connection, operation
 from orchestrator.model.errors import Conflict, NotFound
-from orchestrator.model.snapshot import ClusterView, Member, NodeStatus, Report, Switchover
+from orchestrator.model.snapshot import ClusterView, Forced, Member, NodeStatus, Report, Switchover
 
 PRESENT = "true"  # the value of a key whose existence is what it says
 # the keys that belong to one node
@@ -36,6 +36,10 @@ class StoreOperations(Connection):
             self._api.kv.put(keys.PAUSE, PRESENT)
         else:
             self._api.kv.delete(keys.PAUSE)
+
+    def force(self, forced: Forced) -> None:
+        """Pass on an operator's word; it holds for its round alone."""
+        self._api.kv.put(keys.FORCED, encode(forced))
 
     def report(self, report: Report) -> None:
         """Say how far this detached node is."""

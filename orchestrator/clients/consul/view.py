@@ -13,6 +13,7 @@ from orchestrator.model.files import FilesRecord, FilesReport
 from orchestrator.model.snapshot import (
     Announcement,
     ClusterView,
+    Forced,
     Member,
     NodeStatus,
     Report,
@@ -37,6 +38,7 @@ def build(pairs: Pairs) -> ClusterView:
         statuses=_each(NodeStatus, pairs, keys.STATUSES),
         switchover=_one(Switchover, pairs, keys.SWITCHOVER),
         paused=keys.PAUSE in pairs,
+        forced=_one(Forced, pairs, keys.FORCED),
         files=_one(FilesRecord, pairs, keys.FILES),
         file_reports=_each(FilesReport, pairs, keys.FILE_REPORTS),
     )
