@@ -8,6 +8,7 @@ still ``sending`` or ``sent`` has not begun.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from manager.operations.message import Message, task_id
@@ -15,13 +16,17 @@ from manager.operations.message import Message, task_id
 if TYPE_CHECKING:
     from manager.operations.database import Database
 
+# Whoever asks gives a moment of its own, to the microsecond. When a commit was of unknown outcome it asks
+# again with the same moment: a row that says so already was its own doing, and nobody else's.
 START = "start_operation"
 STATEMENTS = {
-    f"{START} (text, int, bool, text)": """
+    f"{START} (text, int, bool, text, timestamptz)": """
         UPDATE operations o
-        SET state = 'started', resumable = $3, started_at = clock_timestamp(), manager_name = $4
+        SET state = 'started', resumable = $3, started_at = $5, manager_name = $4
         FROM tasks_graphs g JOIN executions e ON e.pk = g.execution_pk
-        WHERE o.id = $1 AND o.retries = $2 AND o.state IN ('sending', 'sent') AND g.pk = o.tasks_graph_pk
+        WHERE o.id = $1 AND o.retries = $2 AND g.pk = o.tasks_graph_pk
+            AND (o.state IN ('sending', 'sent')
+                OR (o.state = 'started' AND o.manager_name = $4 AND o.started_at = $5))
             AND e.status IN ('pending', 'started', 'cancelling')
         RETURNING e.pk, e.tenant_id, e.id, e.deployment_id, e.blueprint_id, e.workflow_id, e.deployment_pk
     """
@@ -63,13 +68,17 @@ class FilesOf:
     storage_id: str
 
 
-def start(database: Database, message: Message, worker: str, *, resumable: bool) -> Started | None:
+def start(
+    database: Database, message: Message, worker: str, asked_at: datetime, *, resumable: bool
+) -> Started | None:
     """Store that it has started; None when it may not: the message is a second copy, or out of date.
 
-    ``resumable``: whether it may run again when it is interrupted. Raises ``DatabaseError``: it may not run,
-    and it is not known whether it is stored as started.
+    ``resumable``: whether it may run again when it is interrupted. ``asked_at``: the same moment whenever
+    this is asked again for the same message, and another one for every other copy. Raises ``DatabaseError``:
+    it may not run, and it is not known whether it is stored as started.
     """
-    rows = database.run(f"EXECUTE {START} (%s, %s, %s, %s)", (message.id, message.attempt, resumable, worker))
+    parameters = (message.id, message.attempt, resumable, worker, asked_at)
+    rows = database.run(f"EXECUTE {START} (%s, %s, %s, %s, %s)", parameters)
     return Started(task_id(message.id, message.attempt), *rows[0]) if rows else None
 
 

@@ -34,11 +34,15 @@ def task_id(identifier: str, attempt: int) -> str:
 
 
 class Outcome(StrEnum):
-    """How an attempt ended. ``RETRY``: the operation itself asks to be tried again."""
+    """How an attempt ended. ``RETRY``: the operation itself asks to be tried again.
+
+    ``NOT_STARTED``: nothing of it has run, and nothing will, because it could not be stored that it starts.
+    """
 
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     RETRY = "retry"
+    NOT_STARTED = "not_started"
 
 
 class _Said(BaseModel):
@@ -51,6 +55,7 @@ class Message(_Said):  # type: ignore[no-redef]  # the plugin of pydantic wants 
 
     ``context``: of ``cloudify.context.CloudifyContext``. ``kwargs``: the operation's inputs. ``timeout_s``:
     it is killed when it takes longer; whether it may be tried again then: ``timeout_recoverable``.
+    ``refused``: how often this attempt was answered ``NOT_STARTED`` before; the answer repeats it.
     """
 
     id: str
@@ -60,6 +65,7 @@ class Message(_Said):  # type: ignore[no-redef]  # the plugin of pydantic wants 
     executor: Literal["manager", "agent"] = "manager"
     timeout_s: Annotated[float, Field(gt=0)] | None = None
     timeout_recoverable: bool = False
+    refused: int = 0
 
     @property
     def task_id(self) -> str:
@@ -72,11 +78,12 @@ class Answer(_Said):
 
     ``recoverable``: of a failure: it may be tried again. ``retry_after_s``: when that was asked for.
     ``causes``: as ``events.error_causes`` (``message``, ``type``, ``traceback``). ``worker``: who ran it, for
-    people.
+    people. ``refused``: that of the message.
     """
 
     id: str
     attempt: int
+    refused: int = 0
     outcome: Outcome
     result: Any = None
     error: str | None = None

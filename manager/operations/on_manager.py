@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, TypeVar
 
 from cloudify.context import CloudifyContext
 
@@ -18,6 +20,15 @@ from manager.operations.message import Message
 from manager.operations.reading import unit_of
 from manager.operations.settings import OperationsSettings
 from manager.operations.world import Function, NotStarted
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+PATIENCE_S = 3.0
+"""For how long a database is asked again before an operation; it is a part of the operation's timeout."""
+
+ASK_AGAIN_S = 0.2
 
 
 class Manager:
@@ -37,7 +48,7 @@ class Manager:
             yield find_built_in(known)
             return
         try:
-            files = fence.files_of(self._database, message)
+            files = _patiently(lambda: fence.files_of(self._database, message))
         except DatabaseError as error:
             raise NotStarted(f"It was not started: the database did not answer: {error}") from error
         if files is None:
@@ -48,9 +59,16 @@ class Manager:
             yield find(name)
 
     def start(self, message: Message, *, resumable: bool) -> bool:
-        """The fence."""
+        """The fence.
+
+        A commit of unknown outcome is followed by the same question. When it is given up the row may say
+        ``started``, but nothing runs: the engine, which is told so, stores it as ``sending`` anew.
+        """
+        node, asked_at = self._settings.node, datetime.now(UTC)
         try:
-            started = fence.start(self._database, message, self._settings.node, resumable=resumable)
+            started = _patiently(
+                lambda: fence.start(self._database, message, node, asked_at, resumable=resumable)
+            )
         except DatabaseError as error:
             raise NotStarted(f"It was not started: that could not be stored: {error}") from error
         if started is None:
@@ -76,3 +94,16 @@ class Manager:
         if self._started is None or self._lines is None:
             raise RuntimeError("It has not been started.")
         return self._started, self._lines
+
+
+def _patiently(do: Callable[[], T]) -> T:
+    """Do what can be done twice; a database that does not answer, or takes no writes, is asked again."""
+    until_s = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return do()
+        except DatabaseError as error:
+            if time.monotonic() > until_s:
+                raise
+            log.info("An operation waits for the database: %s", error)
+        time.sleep(ASK_AGAIN_S)

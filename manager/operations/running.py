@@ -31,8 +31,11 @@ def run(message: Message, world: World, worker: str) -> Answer | None:
                 if function is None or not _start(message, world, function):
                     return None
                 return _carry_out(message, world, worker, function)
-        except (CodeNotFound, NotStarted) as error:
-            return failure(message, worker, str(error), recoverable=isinstance(error, NotStarted))
+        except NotStarted as error:
+            answer = failure(message, worker, str(error), recoverable=True)
+            return answer.model_copy(update={"outcome": Outcome.NOT_STARTED})
+        except CodeNotFound as error:
+            return failure(message, worker, str(error), recoverable=False)
         except (Exception, SystemExit) as error:
             # Only importing the user's module can raise this: whatever else is the user's is caught below.
             log.debug("The code of operation %s cannot be imported", message.id, exc_info=True)
@@ -48,6 +51,7 @@ def failure(
     return Answer(
         id=message.id,
         attempt=message.attempt,
+        refused=message.refused,
         outcome=Outcome.FAILED,
         error=text(error),
         causes=[cause],

@@ -16,6 +16,8 @@ from manager.operations.message import Answer, Outcome
 from manager.workflows.model import GraphState, OperationState, Task, TaskType
 
 FOR_EVER = -1
+NOT_STARTED_INTERVAL_S = 1.0
+"""Longer than none: what was answered is removed from the broker before the same attempt is sent again."""
 
 NOT_RESUMABLE = (
     "Cannot resume - operation not resumable: {}. It had begun when the manager that ran it was lost, and "
@@ -168,6 +170,8 @@ class Graph:
             self._put(done)
             self._settle(task.id)
             return done
+        if answer.outcome is Outcome.NOT_STARTED and not task.on_agent:
+            return self._send_again(task, answer, now_s)
         if _may_be_retried(task, answer):
             return self._reschedule(task, answer, now_s)
         return self._fail(replace(task, state=OperationState.FAILED, error=answer.error or "It has failed."))
@@ -179,8 +183,27 @@ class Graph:
             task,
             state=OperationState.RESCHEDULED,
             retries=task.retries + 1,
+            refused=0,
             resumable=None,
             due_s=now_s + interval_s,
+            error=answer.error,
+        )
+        self._rescheduled[task.id] = again.due_s
+        return self._put(again)
+
+    def _send_again(self, task: Task, answer: Answer, now_s: float) -> Task | None:
+        """The same attempt once more: nothing of it has run, so it is no retry.
+
+        An answer that arrives twice must not send again what has begun meanwhile; its count tells.
+        """
+        if answer.refused != task.refused:
+            return None
+        again = replace(
+            task,
+            state=OperationState.RESCHEDULED,
+            refused=task.refused + 1,
+            resumable=None,
+            due_s=now_s + NOT_STARTED_INTERVAL_S,
             error=answer.error,
         )
         self._rescheduled[task.id] = again.due_s

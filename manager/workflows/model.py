@@ -76,7 +76,8 @@ class Task:
 
     ``retries``: how often it has been tried before; with the id it names an attempt. ``resumable``: whether
     an attempt that was interrupted may be repeated; None: no attempt has begun. ``due_s``: when a
-    rescheduled one may be tried again, on the engine's clock.
+    rescheduled one may be tried again, on the engine's clock. ``refused``: how often this attempt could not
+    begin; known to the engine alone, with which its worker ends.
     """
 
     id: str
@@ -90,6 +91,7 @@ class Task:
     due_s: float = 0.0
     result: Any = None
     error: str | None = None
+    refused: int = 0
 
     @property
     def ended(self) -> bool:

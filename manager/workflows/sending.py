@@ -44,6 +44,7 @@ def message_of(task: Task, tokens: MakeToken | None = None) -> Message:
         executor=parameters.get("executor") or "manager",
         timeout_s=parameters.get("timeout_s"),
         timeout_recoverable=bool(parameters.get("timeout_recoverable")),
+        refused=task.refused,
     )
 
 

@@ -48,7 +48,7 @@ PROGRESS = text("""
 # that is waited for until it is true is no success before (``graph`` has the same rule).
 KEEP = text("""
     UPDATE operations o SET error = :error, result = CAST(:result AS jsonb), state = v.state,
-        retries = retries + CASE v.state WHEN 'rescheduled' THEN 1 ELSE 0 END,
+        retries = retries + CASE WHEN v.state = 'rescheduled' AND :outcome <> 'not_started' THEN 1 ELSE 0 END,
         ended_at = CASE v.state WHEN 'rescheduled' THEN NULL ELSE clock_timestamp() END
     FROM (
         SELECT w.pk, CASE
@@ -56,7 +56,7 @@ KEEP = text("""
                 w.parameters->'until_true' IS DISTINCT FROM 'true'::jsonb
                 OR CAST(:result AS jsonb) NOT IN ('null', 'false', '0', '""', '[]', '{}')
             ) THEN 'succeeded'
-            WHEN :outcome IN ('succeeded', 'retry') OR :recoverable THEN 'rescheduled'
+            WHEN :outcome IN ('succeeded', 'retry', 'not_started') OR :recoverable THEN 'rescheduled'
             ELSE 'failed'
         END AS state
         FROM operations w WHERE w.id = :id

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import text, update
 
+from manager.gateway.operations import operations_settings_of
 from manager.models import Execution, Operation
+from manager.operations.database import Database, DatabaseError, Row
+from manager.operations.fence import STATEMENTS
 from manager.operations.message import Message
+from manager.operations.on_manager import Manager
 from tests.support.operations import Bench, Place
 from tests.support.waiting import eventually
 
@@ -122,7 +127,7 @@ def test_a_database_that_takes_no_writes_starts_nothing(place: Place, ledger: Pa
             message = place.message(name, {"ledger": str(ledger)})
             place.bench.send(message)
             answer = place.bench.answer(message)
-            assert (answer.outcome, answer.recoverable) == ("failed", True)
+            assert (answer.outcome, answer.recoverable) == ("not_started", True)
             assert "It was not started" in str(answer.error)
             assert (_written(ledger, message), place.bench.state(message)) == ([], "sending")
             if "read-only transaction" in str(answer.error):
@@ -131,6 +136,30 @@ def test_a_database_that_takes_no_writes_starts_nothing(place: Place, ledger: Pa
             raise AssertionError(f"refused for another reason: {answer.error}")
     # The same process starts the next one, on a connection that it has made anew.
     assert place.run("manager.operations.builtin.nothing").outcome == "succeeded"
+
+
+class CutOnce(Database):
+    """A connection that breaks when the first commit is done, before that is known."""
+
+    cut = False
+
+    def run(self, *arguments: Any) -> list[Row]:
+        rows = super().run(*arguments)
+        if not self.cut:
+            self.cut = True
+            self.close()
+            raise DatabaseError("The connection was cut.")
+        return rows
+
+
+def test_a_commit_of_unknown_outcome_is_asked_for_again_and_only_by_who_asked(place: Place) -> None:
+    settings = operations_settings_of(place.bench.config)
+    message = place.message("manager.operations.builtin.nothing")
+    starts = []
+    for database in (CutOnce(settings.database, STATEMENTS), Database(settings.database, STATEMENTS)):
+        starts.append(Manager(settings, database).start(message, resumable=False))
+        database.close()
+    assert starts == [True, False]
 
 
 @contextmanager

@@ -39,6 +39,12 @@ def failed(name, attempt=0, *, recoverable=False, retry_after_s=None):
     )
 
 
+def not_started(name, refused=0):
+    return Answer(
+        id=name, attempt=0, outcome=Outcome.NOT_STARTED, error="later", recoverable=True, refused=refused
+    )
+
+
 def asks_again(name, attempt=0, retry_after_s=None):
     return Answer(id=name, attempt=attempt, outcome=Outcome.RETRY, error="later", retry_after_s=retry_after_s)
 
@@ -194,6 +200,31 @@ class TestRetries:
         assert graph.answer(succeeded("a", result=False), NOW_S).state is S.RESCHEDULED
         sent(graph, NOW_S + 10)
         assert graph.answer(succeeded("a", 1, result=True), NOW_S).state is S.SUCCEEDED
+
+
+class TestWhatCouldNotBegin:
+    def test_it_is_sent_again_soon_and_counts_no_retry(self):
+        graph = Graph([task("a", max_retries=0)])
+        for refused in range(3):
+            sent(graph, NOW_S + refused)
+            assert graph.answer(not_started("a", refused), NOW_S + refused).state is S.RESCHEDULED
+            assert sent(graph, NOW_S + refused) == set()
+        assert sent(graph, NOW_S + 3) == {"a"}
+        assert graph.tasks["a"].retries == 0
+        assert graph.answer(succeeded("a"), NOW_S).state is S.SUCCEEDED
+
+    def test_told_twice_it_is_not_sent_again_when_it_may_have_begun(self):
+        graph = Graph([task("a", max_retries=0)])
+        sent(graph)
+        graph.answer(not_started("a"), NOW_S)
+        assert sent(graph, NOW_S + 1) == {"a"}
+        assert graph.answer(not_started("a"), NOW_S + 1) is None
+        assert graph.tasks["a"].under_way
+
+    def test_an_agent_may_lack_the_blueprint_for_good_so_there_it_counts(self):
+        graph = Graph([task("a", max_retries=0, executor="agent")])
+        sent(graph)
+        assert graph.answer(not_started("a"), NOW_S).state is S.FAILED
 
 
 class TestFailures:
