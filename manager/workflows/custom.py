@@ -24,7 +24,7 @@ from cloudify.workflows import api
 from sqlalchemy import select, update
 
 from manager import events
-from manager.errors import OutcomeUnknown, Unavailable
+from manager.errors import Unavailable
 from manager.events import Line
 from manager.files.units import Unit
 from manager.gateway import load_config, settings_of
@@ -35,6 +35,7 @@ from manager.storage import Storage, engine_for
 from manager.workflows import compat, mappings
 from manager.workflows.blocking import BlockingContext
 from manager.workflows.model import GraphFailed
+from manager.workflows.patience import PatientSource, patiently
 from manager.workflows.reading import Records, Retrying
 from manager.workflows.stored_graphs import STARTED, NotOurs, StoredGraphs
 
@@ -87,13 +88,14 @@ class Run:
     def run(self, execution_id: str) -> tuple[str, str | None]:
         """How it ended, and why it failed."""
         try:
-            work = self._read(execution_id)
+            work = patiently(lambda: self._read(execution_id))
             function = _function(work)
-            self._begin(work, resumable=bool(getattr(function, "resumable", False)))
+            resumable = bool(getattr(function, "resumable", False))
+            patiently(lambda: self._begin(work, resumable=resumable))
             self._call(work, function)
         except api.ExecutionCancelled:
             return "cancelled", None
-        except (GraphFailed, mappings.UnknownWorkflow, NotOurs, Unavailable, OutcomeUnknown) as error:
+        except (GraphFailed, mappings.UnknownWorkflow, NotOurs) as error:
             # Where it was raised helps nobody: an operation has failed, or the function was never called.
             return "failed", str(error)
         except Exception as error:  # noqa: BLE001  # whatever the blueprint's code raises
@@ -133,13 +135,17 @@ class Run:
             raise api.ExecutionCancelled
 
     def _call(self, work: Work, function: Callable[..., Any]) -> None:
-        def say(line: Line) -> None:
+        def write(line: Line) -> None:
             with self._storage.writing(WriteSlot()) as session:
                 execution = session.scalars(select(Execution).where(Execution.id == work.execution_id)).one()
                 events.write(session, execution, line)
 
+        def say(line: Line) -> None:
+            # After a commit of unknown outcome it may be there twice: better than a workflow that fails.
+            patiently(lambda: write(line))
+
         graphs = StoredGraphs(self._storage, self._database, work.execution_id, work.engine)
-        source = Records(self._storage, work.execution_id)
+        source = PatientSource(patiently(lambda: Records(self._storage, work.execution_id)))
         ctx = BlockingContext(source, say, self._retrying, graphs, work.content)
         threading.Thread(target=self._watch, args=(work.execution_id,), daemon=True).start()
         parameters = {**work.parameters, "ctx": ctx}

@@ -13,12 +13,13 @@ from cloudify.workflows import api
 from sqlalchemy import Engine, exc, select, text, update
 from sqlalchemy.orm import Session
 
-from manager.errors import OutcomeUnknown, Unavailable
+from manager.errors import Unavailable
 from manager.models import Execution, Operation, TasksGraph
 from manager.slots import WriteSlot
 from manager.storage import Storage
 from manager.workflows import store
 from manager.workflows.model import CHANNEL, GraphState, OperationState, Task, TaskType
+from manager.workflows.patience import patiently
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +27,6 @@ Change = Callable[[Session, int], object]
 """Within a transaction, for the key of the execution."""
 
 STARTED = "started"
-TRY_AGAIN_S = 0.5
 
 
 class NotOurs(Exception):
@@ -53,16 +53,10 @@ class StoredGraphs:
         self._write(name, lambda session, pk: session.execute(go_on.where(TasksGraph.execution_pk == pk)))
 
     def _write(self, name: str, change: Change) -> None:
-        while True:
-            try:
-                self._try_to_write(change)
-            except exc.IntegrityError:
-                return  # An attempt before this one was committed after all.
-            except (Unavailable, OutcomeUnknown) as error:
-                log.warning("The graph %s could not be stored: %s", name, error)
-                time.sleep(TRY_AGAIN_S)
-            else:
-                return
+        try:
+            patiently(lambda: self._try_to_write(change))
+        except exc.IntegrityError:
+            log.info("The graph %s was stored by an attempt before this one, after all.", name)
 
     def _try_to_write(self, change: Change) -> None:
         mine = select(Execution.pk, Execution.status, Execution.engine).where(
@@ -101,7 +95,10 @@ class StoredGraphs:
             return GraphState.RUNNING, None
 
     def result(self, task_id: str) -> Any:
-        """What an operation has returned. Raises ``Unavailable``."""
+        """What an operation has returned."""
+        return patiently(lambda: self._result(task_id))
+
+    def _result(self, task_id: str) -> Any:
         with self._storage.reading() as session:
             return session.scalar(select(Operation.result).where(Operation.id == task_id))
 

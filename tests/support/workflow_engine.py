@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from sqlalchemy import Engine, select, text, update
 from sqlalchemy.orm import Session
@@ -255,12 +255,13 @@ class Custom:
 
 
 @contextmanager
-def custom(works: Works, execution_id: str) -> Iterator[Custom]:
+def custom(works: Works, execution_id: str, stderr: IO[bytes] | None = None) -> Iterator[Custom]:
     """The process for an execution, as the engine starts it; it ends with the block."""
     process = subprocess.Popen(
         [sys.executable, "-m", "manager.workflows.custom", execution_id],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
+        stderr=stderr,
         env={**os.environ, "CLOUDIFY_CONFIG": str(works.node.file), "PYTHONDONTWRITEBYTECODE": ""},
     )
     try:

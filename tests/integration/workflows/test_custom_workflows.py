@@ -6,6 +6,8 @@ The processes and the database are real; operations are answered by the test.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +15,7 @@ import pytest
 from manager.workflows.model import Task
 from tests.support.rest import manager_node
 from tests.support.waiting import eventually
-from tests.support.workflow_engine import WITHIN_S, Site, Works, custom
+from tests.support.workflow_engine import WITHIN_S, Custom, Site, Works, custom
 
 pytestmark = pytest.mark.integration
 
@@ -44,12 +46,14 @@ workflows:
   printing: p.flows.printing
   reading: p.flows.reading
   changing: p.flows.changing
+  outlasting: p.flows.outlasting
   missing: p.flows.missing
   nowhere: p.nowhere.function
   foreign: p.foreign.function
 """
 
 FLOWS = '''
+import os
 import sys
 import time
 
@@ -155,6 +159,15 @@ def reading(ctx, **_):
         ctx.download_resource("../archive")
     except FileNotFoundError as error:
         raise RuntimeError(str(error))
+
+
+def outlasting(ctx, away, **_):
+    """Says something and asks something when it is told that the database is away."""
+    ctx.logger.info("before")
+    while not os.path.exists(away):
+        time.sleep(0.02)
+    ctx.logger.info("meanwhile")
+    ctx.refresh_node_instances()
 
 
 @workflow(resumable=True)
@@ -299,6 +312,40 @@ def test_a_resumed_workflow_that_takes_another_way_is_stopped(works, site, answe
     outcome, error = run(works, execution, answers)
     assert outcome == "failed"
     assert "takes another way than before it was interrupted" in str(error)
+
+
+def test_while_the_database_takes_no_writes_it_waits(works, site, tmp_path):
+    """Once in the middle, and once as it begins."""
+    away, heard = tmp_path / "away", tmp_path / "stderr"
+    execution = site.execute("outlasting", parameters={"away": str(away)})
+    with heard.open("wb") as stderr, custom(works, execution, stderr) as process:
+        eventually(lambda: ("info", "before") in works.lines(execution), WITHIN_S, "it has begun")
+        with read_only(works):
+            away.touch()
+            eventually(lambda: waits_or_ended(process, heard), WITHIN_S, "it asks the database")
+        assert process.ended() == ("succeeded", None)
+    assert ("info", "meanwhile") in works.lines(execution)
+
+    later = site.execute("outlasting", parameters={"away": str(away)})
+    heard.unlink()
+    with read_only(works), heard.open("wb") as stderr, custom(works, later, stderr) as process:
+        eventually(lambda: waits_or_ended(process, heard), WITHIN_S, "it asks the database")
+        works.node.postgres.set_read_only(read_only=False)
+        assert process.ended() == ("succeeded", None)
+
+
+def waits_or_ended(process: Custom, heard: Path) -> bool:
+    return b"waits for the database" in heard.read_bytes() or process.process.poll() is not None
+
+
+@contextmanager
+def read_only(works: Works) -> Iterator[None]:
+    """As when the leader is drained."""
+    works.node.postgres.set_read_only(read_only=True)
+    try:
+        yield
+    finally:
+        works.node.postgres.set_read_only(read_only=False)
 
 
 def test_a_workflow_that_is_not_resumable_is_not_called_again(works, site, calls, answers):
