@@ -14,8 +14,9 @@ from manager.gateway.operations import operations_settings_of
 from manager.models import Execution, Operation
 from manager.operations.database import Database, DatabaseError, Row
 from manager.operations.fence import STATEMENTS
-from manager.operations.message import Message
+from manager.operations.message import Answer, Message, Outcome
 from manager.operations.on_manager import Manager
+from manager.workflows import store
 from tests.support.operations import Bench, Place
 from tests.support.waiting import eventually
 
@@ -160,6 +161,19 @@ def test_a_commit_of_unknown_outcome_is_asked_for_again_and_only_by_who_asked(pl
         starts.append(Manager(settings, database).start(message, resumable=False))
         database.close()
     assert starts == [True, False]
+
+
+@pytest.mark.parametrize(("outcome", "retries"), [("not_started", 0), ("retry", 1)])
+def test_an_answer_that_an_earlier_engine_had_left_counts_alike(
+    place: Place, outcome: str, retries: int
+) -> None:
+    identifier = place.store("started")
+    answer = Answer(id=identifier, attempt=0, outcome=Outcome(outcome), error="later")
+    with place.bench.session() as session:
+        store.write(session, store.Batch(strays=[answer]), "an engine")
+        session.commit()
+        row = session.query(Operation).where(Operation.id == identifier).one()
+        assert (row.state, row.retries) == ("rescheduled", retries)
 
 
 @contextmanager
