@@ -52,10 +52,11 @@ def test_what_only_the_old_leader_had_is_undone_by_a_rewind(cluster, traffic):
     # The transaction is committed here only, and nobody outside has been told.
     query(old, "BEGIN; SET LOCAL synchronous_commit = local; CREATE TABLE only_here (); COMMIT")
     old.kill()
-    new = traffic.moves_away_from(old)
+    traffic.moves_away_from(old)
 
     old.start()
-    assert cluster.wait_until_whole(WHOLE_S) is new
+    # Consul has lost a server and got it back: on a busy machine it may elect once more, and the cluster with it.
+    cluster.wait_until_whole(WHOLE_S)
     assert query(old, "SELECT to_regclass('only_here')") == [(None,)]
     told = [entry["summary"] for entry in cluster.history() if entry["node"] == old.name]
     assert any("rewound" in summary for summary in told), told

@@ -10,6 +10,7 @@ from sqlalchemy import text, update
 
 from manager.models import Execution
 from tests.support.shop import refusal
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.integration
 
@@ -162,8 +163,13 @@ def test_the_engine_is_told_with_the_commit(start, node, engine):
         connection.execute(text("LISTEN executions"))
         connection.commit()
         made = start().json()
-        driver.poll()
-        assert made["id"] in {note.payload for note in driver.notifies}
+
+        def told() -> bool:
+            driver.poll()
+            return made["id"] in {note.payload for note in driver.notifies}
+
+        # The server passes it on when the transaction is over, which may be after the answer.
+        eventually(told, 30, "the engine is told")
         connection.invalidate()
 
 
