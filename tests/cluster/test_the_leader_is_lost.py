@@ -55,7 +55,7 @@ def test_what_only_the_old_leader_had_is_undone_by_a_rewind(cluster, traffic):
     traffic.moves_away_from(old)
 
     old.start()
-    # Consul has lost a server and got it back: on a busy machine it may elect once more, and the cluster with it.
+    # Consul has lost a server and got it back: on a busy machine it may elect once more.
     cluster.wait_until_whole(WHOLE_S)
     assert query(old, "SELECT to_regclass('only_here')") == [(None,)]
     told = [entry["summary"] for entry in cluster.history() if entry["node"] == old.name]
