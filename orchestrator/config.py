@@ -113,6 +113,11 @@ class Paths(_Section):
         return self.state / "promise.json"
 
     @property
+    def word_file(self) -> Path:
+        """The word that this node has given to a leader while Consul was gone."""
+        return self.run / "word.json"
+
+    @property
     def outbox_file(self) -> Path:
         """Lines for the cluster's history that Consul has not been told yet."""
         return self.state / "history-outbox.jsonl"

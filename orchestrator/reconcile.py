@@ -16,7 +16,7 @@ from orchestrator.model.action import Plan
 from orchestrator.model.snapshot import MembershipState
 from orchestrator.model.spec import Spec
 from orchestrator.observe import Observer
-from orchestrator.record import journal, lease_file, options
+from orchestrator.record import journal, lease_file, office, options
 from orchestrator.record.status import Reporter, lease_state
 
 Dispatch = Callable[[Plan], bool]
@@ -39,6 +39,8 @@ def tick(node: Node, dispatch: Dispatch) -> Plan:
     snapshot = node.observer.observe(node.membership, now_s())
     plan = decide(snapshot, node.spec)
     lease_file.write(node.clients.config.paths.lease_file, lease_state(snapshot, plan))
+    if held := office.of(snapshot):
+        office.remember(node.clients.config, held)
     for part in plan.parts():
         if dispatch(part):
             journal.write_plan(part)

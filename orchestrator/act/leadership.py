@@ -25,19 +25,21 @@ from orchestrator.model.action import (
 )
 from orchestrator.model.errors import DatabaseUnavailable, Stale, StaleRound, Unfinished
 from orchestrator.model.snapshot import Announcement, Report, Role, Switchover, SyncRecord, SyncSetting
-from orchestrator.record import election, journal, promises, session
+from orchestrator.record import election, journal, promises, session, word
 from orchestrator.record.election import Election
 
 
 def detach(clients: Clients, action: Detach) -> Outcome:
-    """Promise first, on disk; then let go of the old leader."""
+    """Promise first, on disk; then let go of the old leader, unless it has this node's word for a while."""
     promises.promise_round(clients.config.paths.promise_file, action.round)
+    word.require_free(clients.config)
     clients.postgres.detach(clients.config.timing.detach_timeout_s)
     return Done(f"promised in round {action.round}")
 
 
 def report_position(clients: Clients, action: ReportPosition) -> Outcome:
     """Report what this database has. Only a promise makes that final, so there is no report without one."""
+    word.require_free(clients.config)
     promised = promises.read(clients.config.paths.promise_file).round
     if promised != action.round:
         raise StaleRound(f"no report for round {action.round}: this node has promised in round {promised}")

@@ -1,14 +1,20 @@
-"""All that another member's key may do on this machine: stop its database, and read its replicated files.
+"""What another member's key may do on this machine: stop its database, ask it for its word, read its files.
 
 It is the forced command of that key in ``authorized_keys`` (see ``ssh_files``), run with ``python -I -S``.
 It imports almost nothing, because a new leader waits for it. It reads nothing that a client sends but the
-request itself, which begins with one of three verbs; whatever else is asked for is ``refused``.
+request itself, which begins with one of four verbs; whatever else is asked for is ``refused``.
 
 ``fence <term>`` stops the database, and answers with one word:
 
 - ``fenced``: the database does not run (any more), or as a standby, which acknowledges nothing to clients;
 - ``signalled``: it has been told to end, and has not ended yet;
 - ``newer``: this node holds a newer term than the one that asks; nothing was done.
+
+``confirm <term> <modified> <milliseconds> <name>`` is asked by the leader of a term, which began when the
+lease was last ``modified``, while Consul is gone. The answer is one word:
+
+- ``follows``: by what this node knows that is its leader, and it will take no part in a round for so long;
+- ``no``: it knows of another one, or of none, or has taken part in a later round.
 
 ``units`` answers with the list of the units in the replicated folders, as JSON.
 
@@ -19,7 +25,7 @@ client asks for is only half in its arguments, and its filters may have the send
 """
 
 # pathlib would be a third of the start-up time.
-# ruff: noqa: PTH103, PTH110, PTH118, PTH123, PTH115
+# ruff: noqa: PTH103, PTH105, PTH110, PTH118, PTH123, PTH115
 import json
 import os
 import signal
@@ -29,7 +35,7 @@ import time
 WAIT_S = 0.5
 POLL_S = 0.005
 MAX_DIGITS = 18
-
+LONGEST_WORD_MS = 600_000
 
 DEPTH = 4
 """A unit is the folder ``<kind>/<tenant>/<id>/<32 hexadecimal digits>``."""
@@ -38,8 +44,9 @@ HEX = frozenset("0123456789abcdef")
 SERVE = "files --server --daemon ."
 
 
-def main(lease_file: str, data_folder: str, files: str, rsync: str, rsync_config: str) -> str:
+def main(own: "list[str]") -> str:
     """Answer the request that sshd hands over. The arguments say which node this is."""
+    lease_file, promise_file, word_file, data_folder, files, rsync, rsync_config = own
     request = os.environ.get("SSH_ORIGINAL_COMMAND", "")
     if request == "units":
         return json.dumps(units(files))
@@ -47,6 +54,8 @@ def main(lease_file: str, data_folder: str, files: str, rsync: str, rsync_config
         # The folder must be there; what rsync finds in the environment must not change what it does.
         os.makedirs(files, exist_ok=True)
         os.execve(rsync, [rsync, "--server", "--daemon", f"--config={rsync_config}", "."], {})  # noqa: S606
+    if asked := requested_word(request):
+        return "follows" if confirm(*asked, lease_file, promise_file, word_file) else "no"
     term = requested_term(request)
     return "refused" if term is None else fence(term, lease_file, data_folder)
 
@@ -58,6 +67,65 @@ def fence(term: int, lease_file: str, data_folder: str) -> str:
     # The old leader may have noticed by itself, and may just be coming back as a detached standby.
     harmless = os.path.exists(os.path.join(data_folder, "standby.signal"))
     return "fenced" if harmless or stop_database(data_folder) else "signalled"
+
+
+def confirm(  # noqa: PLR0913 - the request, and the files that it is about
+    term: int, modified: int, for_ms: int, leader: str, lease_file: str, promise_file: str, word_file: str
+) -> bool:
+    """Give a leader this node's word, if it follows that leader in that term.
+
+    First the word, then a second look for a promise: whoever promises looks for a word after that, so one of
+    the two always sees the other (``orchestrator.record.word``).
+    """
+    now_s = time.clock_gettime(time.CLOCK_BOOTTIME)
+    if not follows(term, leader, now_s, content_of(lease_file)):
+        return False
+    if promised_since(modified, content_of(promise_file)):
+        return False
+    word = {"term": term, "until_s": now_s + for_ms / 1000, "written_at_s": now_s}
+    beside = f"{word_file}.{os.getpid()}"
+    with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        json.dump(word, file)
+    os.replace(beside, word_file)
+    return not promised_since(modified, content_of(promise_file))
+
+
+def follows(term: int, leader: str, now_s: float, lease: "dict[str, object]") -> bool:
+    """Whether by this node's newest look at Consul that leader leads in that term.
+
+    What was written in the future was written before this machine was started, and says nothing.
+    """
+    known = lease.get("member") is True and lease.get("removed") is False
+    written_at_s = lease.get("written_at_s")
+    present = isinstance(written_at_s, float) and written_at_s <= now_s
+    return known and present and (lease.get("term"), lease.get("leader")) == (term, leader)
+
+
+def promised_since(modified: int, promise: "dict[str, object]") -> bool:
+    """Whether this node has promised in a round that began after the lease was ``modified``."""
+    return bool(promise) and not (isinstance(round_ := promise.get("round"), int) and round_ < modified)
+
+
+def content_of(path: str) -> "dict[str, object]":
+    """A small file of this node; empty when it is not there. One that is no JSON ends the request."""
+    try:
+        with open(path, "rb") as file:
+            content: dict[str, object] = json.load(file)
+    except FileNotFoundError:
+        return {}
+    return content
+
+
+def requested_word(request: str) -> "tuple[int, int, int, str] | None":
+    """Term, ModifyIndex, milliseconds and name of the leader that asks; None when the request is another."""
+    verb, *rest = request.split(" ")
+    if verb != "confirm" or len(rest) != 4:  # noqa: PLR2004 - that many were named
+        return None
+    *numbers, leader = rest
+    if not all(number.isascii() and number.isdigit() and len(number) <= MAX_DIGITS for number in numbers):
+        return None
+    term, modified, for_ms = map(int, numbers)
+    return (term, modified, for_ms, leader) if for_ms <= LONGEST_WORD_MS else None
 
 
 def units(files: str) -> "list[str]":
@@ -151,4 +219,4 @@ def postmaster(data_folder: str) -> "int | None":
 
 
 if __name__ == "__main__":
-    sys.stdout.write(f"{main(*sys.argv[1:])}\n")
+    sys.stdout.write(f"{main(sys.argv[1:])}\n")

@@ -1,4 +1,4 @@
-"""The other members' machines, reached over SSH with a key that may do little there: stop the database."""
+"""The other members' machines, reached over SSH with a key that may do little there (``forced_command``)."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ import logging
 import socket
 import threading
 import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from orchestrator.clients import ssh_files
 from orchestrator.config import NodeConfig
 from orchestrator.model.errors import PeerUnavailable
-from orchestrator.model.snapshot import Member
+from orchestrator.model.snapshot import Member, Office
 
 if TYPE_CHECKING:
     import paramiko
@@ -44,6 +46,23 @@ class Peers:
             return False
         log.info("%s asked %s to fence itself for term %d: %s", self._me, member.name, term, answer)
         return answer == "fenced"
+
+    def confirm(self, office: Office, for_s: float, timeout_s: float) -> frozenset[str]:
+        """Which of the other members follow this node in its office, and give their word on it ``for_s``.
+
+        They are asked at once, and who has not answered after ``timeout_s`` does not. It never raises.
+        """
+        request = f"confirm {office.term} {office.modified} {int(for_s * 1000)} {self._me}"
+        deadline = _Deadline(timeout_s)
+
+        def follows(member: Member) -> bool:
+            try:
+                return self._ask(member, request, deadline) == "follows"
+            except (OSError, EOFError, ValueError, PeerUnavailable) as error:
+                log.warning("%s could not ask %s whether it follows: %s", self._me, member.name, error)
+                return False
+
+        return _each_at_once(follows, office.members)
 
     def _ask(self, member: Member, request: str, deadline: _Deadline) -> str:
         connect_timeout_s = self._config.timing.fence_connect_timeout_s
@@ -78,6 +97,14 @@ class Peers:
         finally:
             watchdog.cancel()
             transport.close()
+
+
+def _each_at_once(asks: Callable[[Member], bool], members: Mapping[str, Member]) -> frozenset[str]:
+    if not members:
+        return frozenset()
+    with ThreadPoolExecutor(len(members)) as pool:
+        answers = dict(zip(members, pool.map(asks, members.values()), strict=True))
+    return frozenset(name for name, answer in answers.items() if answer)
 
 
 def _check_identity(transport: paramiko.Transport, member: Member) -> None:

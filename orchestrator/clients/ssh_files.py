@@ -55,7 +55,7 @@ def authorized_keys(config: NodeConfig) -> Path:
 
 
 def authorise(config: NodeConfig, members: Iterable[Member]) -> bool:
-    """Let exactly these members stop the local database and read the files; whether that is a change."""
+    """Let exactly these members do what the forced command does; whether that is a change."""
     keys = sorted(member.ssh_client_key.strip() for member in members if member.ssh_client_key)
     text = "".join(f"{_restriction(config)} {key}\n" for key in keys)
     path = authorized_keys(config)
@@ -67,7 +67,9 @@ def authorise(config: NodeConfig, members: Iterable[Member]) -> bool:
 
 def _restriction(config: NodeConfig) -> str:
     script = str(Path(forced_command.__file__).resolve())
-    node = (str(config.paths.lease_file), str(config.paths.postgres_data), str(config.paths.files))
+    paths = config.paths
+    files = (paths.lease_file, paths.promise_file, paths.word_file, paths.postgres_data, paths.files)
+    node = tuple(map(str, files))
     # Isolated, and without site packages: it reads nothing of the user's environment, and starts fast.
     rsync = (executable("rsync"), str(config.paths.ssh / RSYNC_CONFIG))
     command = shlex.join((sys.executable, "-I", "-S", script, *node, *rsync))

@@ -30,6 +30,8 @@ PLAYBOOK: Mapping[Situation, tuple[Rule, ...]] = {
     Situation.PAUSED: (),
     Situation.REMOVED: (postgres.stop_everything,),
     Situation.CUT_OFF: (leadership.fence_when_cut_off,),
+    Situation.CONFIRMED: (),
+    Situation.BOUND: (),
     Situation.LEADERLESS: (
         leadership.fence_remnant,
         postgres.revive,

@@ -7,7 +7,7 @@ only the node that is named by its own snapshot tries to take the lease.
 from __future__ import annotations
 
 from orchestrator.decide.force import forced_leader, must_wait
-from orchestrator.decide.situation import announced, view_of
+from orchestrator.decide.situation import announced, led_last, view_of
 from orchestrator.model.action import (
     AcquireLease,
     Announce,
@@ -288,11 +288,16 @@ def end_switchover(snapshot: Snapshot, spec: Spec) -> EndSwitchover | None:
 
 
 def serves(snapshot: Snapshot) -> bool:
-    """Whether the REST service may act as the leader: announced, on record, open, and not handing over."""
-    view = snapshot.cluster
-    if view is None or not snapshot.holds_lease or view.announcement is None or view.record is None:
+    """Whether the REST service may act as the leader: announced, on record, open, and not handing over.
+
+    While Consul is gone, and until the lease that was lost with it has been taken back, the members' word
+    stands for the lease.
+    """
+    view, ready = snapshot.cluster, snapshot.database.role is Role.PRIMARY and not snapshot.database.read_only
+    if view is None or (view.lease.free and led_last(snapshot, view)):
+        return ready and snapshot.confirmed
+    if not snapshot.holds_lease or view.announcement is None or view.record is None:
         return False
     term = view.lease.term
     draining = view.switchover is not None and view.switchover.term == term
-    ready = snapshot.database.role is Role.PRIMARY and not snapshot.database.read_only
     return ready and not draining and view.announcement.term == term and view.record.term == term

@@ -14,6 +14,8 @@ class Situation(StrEnum):
     ALONE = "alone"
     REMOVED = "removed"
     CUT_OFF = "cut_off"
+    CONFIRMED = "confirmed"
+    BOUND = "bound"
     PAUSED = "paused"
     HANDING_OVER = "handing_over"
     LEADING = "leading"
@@ -29,7 +31,7 @@ def situation_of(snapshot: Snapshot, spec: Spec) -> Situation:
     if snapshot.membership is not MembershipState.MEMBER:
         return Situation.ALONE
     if view is None:
-        return Situation.CUT_OFF
+        return Situation.CONFIRMED if snapshot.confirmed else Situation.CUT_OFF
     if is_handing_over(snapshot, view, spec):
         return Situation.HANDING_OVER
     return _by_lease(snapshot, view)
@@ -40,10 +42,19 @@ def _by_lease(snapshot: Snapshot, view: ClusterView) -> Situation:
         return Situation.LEADING
     if not view.lease.free:
         return Situation.FOLLOWING
-    return Situation.PAUSED if view.paused and not _led_last(snapshot, view) else Situation.LEADERLESS
+    if led_last(snapshot, view):
+        return Situation.LEADERLESS
+    if view.paused:
+        return Situation.PAUSED
+    return Situation.BOUND if _is_bound(snapshot, view) else Situation.LEADERLESS
 
 
-def _led_last(snapshot: Snapshot, view: ClusterView) -> bool:
+def _is_bound(snapshot: Snapshot, view: ClusterView) -> bool:
+    """Whether this node has told the last leader, while Consul was gone, to take no part in a round yet."""
+    return snapshot.word.term == view.lease.term and snapshot.taken_at_s < snapshot.word.until_s
+
+
+def led_last(snapshot: Snapshot, view: ClusterView) -> bool:
     """Whether nobody has led since this node did: when it takes its lease back, that is no failover."""
     record = view.record
     return record is not None and (record.leader, record.term) == (snapshot.me, view.lease.term)

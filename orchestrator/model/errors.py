@@ -59,6 +59,10 @@ class StaleRound(Stale):
     """The action belongs to an older round than the newest one this node has promised in."""
 
 
+class Bound(Stale):
+    """This node has given a leader its word, while Consul was gone, to take no part in a round yet."""
+
+
 class LeaseLost(Stale):
     """This node no longer holds the lease."""
 

@@ -229,13 +229,45 @@ class Promise:
 
 
 @dataclass(frozen=True, slots=True)
+class Office:
+    """What a leader has to know when Consul is gone: whom to ask whether they still follow it, and in what.
+
+    ``modified``: the lease's ModifyIndex, at which the term began. ``k`` and ``on_record``: the sync record.
+    """
+
+    term: int
+    modified: int
+    k: int
+    on_record: frozenset[str]
+    members: Mapping[str, Member]
+
+    def is_confirmed_by(self, names: frozenset[str]) -> bool:
+        """Whether nobody can be elected without one of ``names``, the other members that follow this leader.
+
+        A round asks for reports of ``m - k + 1`` of the ``m`` on record, so ``k`` of them can prevent it. In
+        asynchronous mode it asks for a majority; so these are one, together with the leader.
+        """
+        return len(self.on_record & names) >= self.k and 2 * (len(names) + 1) > len(self.members) + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """What this node has told the leader of ``term``: it takes no part in a round before ``until_s``."""
+
+    term: int = 0
+    until_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """Everything that a decision may depend on. ``taken_at_s`` is on CLOCK_BOOTTIME.
 
     ``cluster`` is None when no consistent read succeeded: then nothing is known, and unknown means
-    not leader. ``session`` is this node's own session. ``valid_until_s`` is the end of the newest
-    confirmed renewal. ``resumed_term``: the newest term in which this node has taken up the workflows. The
-    ``*_s`` mappings and numbers say for how long something has been so.
+    not leader, unless the members confirm this one (until ``confirmed_until_s``). ``known_term`` and
+    ``known_leader``: what the newest such read showed. ``session`` is this node's own session.
+    ``valid_until_s`` is the end of the newest confirmed renewal. ``resumed_term``: the newest term in which
+    this node has taken up the workflows. The ``*_s`` mappings and numbers say for how long something has been
+    so.
     """
 
     me: str
@@ -247,6 +279,10 @@ class Snapshot:
     running: frozenset[str] = frozenset()
     session: str | None = None
     valid_until_s: float = 0.0
+    confirmed_until_s: float = 0.0
+    known_term: int = 0
+    known_leader: str | None = None
+    word: Word = Word()
     absent_s: Mapping[str, float] = field(default_factory=dict)
     cut_off_s: float = 0.0
     not_receiving_s: float = 0.0
@@ -259,3 +295,8 @@ class Snapshot:
     def holds_lease(self) -> bool:
         """Whether the newest consistent read shows this node's own session on the lease."""
         return self.cluster is not None and self.cluster.lease.held_by(self.session)
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether the members have freshly said that they follow this node, as Consul could not be asked."""
+        return self.taken_at_s < self.confirmed_until_s

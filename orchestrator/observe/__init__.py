@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from orchestrator.clients import Clients
 from orchestrator.model.snapshot import ClusterView, Database, MembershipState, Role, Snapshot
 from orchestrator.model.spec import Spec
-from orchestrator.observe import files, leadership, postgres, services, workflows
+from orchestrator.observe import confirmation, files, leadership, postgres, services, workflows
 from orchestrator.observe.stopwatch import Stopwatch
-from orchestrator.record import lease_file, promises, session
+from orchestrator.record import lease_file, promises, session, word
 from orchestrator.record.lease_file import LeaseState
 
 
@@ -28,14 +28,14 @@ class Observer:
         A renewal is dated with its beginning: what it proves was true then, and may be over by now.
         """
         clients = self.clients
-        database = clients.postgres.read()
-        view = (
-            leadership.renew_and_read(clients, self.stopwatch, began_s)
-            if membership is MembershipState.MEMBER
-            else None
-        )
-        own_session = session.read(clients.config)
         told = lease_file.read(clients.config.paths.lease_file) or LeaseState()
+        database = clients.postgres.read()
+        view, confirmed_until_s = None, 0.0
+        if membership is MembershipState.MEMBER:
+            patience_s = confirmation.patience_s(told, clients.config.timing.consul_timeout_s)
+            view = leadership.renew_and_read(clients, self.stopwatch, began_s, patience_s)
+            confirmed_until_s = self._confirmed_until_s(view, told)
+        own_session = session.read(clients.config)
         leads = view is not None and view.lease.held_by(own_session)
         running = services.running(clients)
         return Snapshot(
@@ -47,7 +47,13 @@ class Observer:
             promise=promises.read(clients.config.paths.promise_file),
             running=running,
             session=own_session,
-            valid_until_s=self._renewed_until_s(began_s) if leads else told.valid_until_s,
+            valid_until_s=(
+                self._renewed_until_s(began_s) if leads else max(told.valid_until_s, confirmed_until_s)
+            ),
+            confirmed_until_s=confirmed_until_s,
+            known_term=told.term,
+            known_leader=told.leader,
+            word=word.read(clients.config),
             cut_off_s=self._failing_s("consul", view is not None, began_s),
             absent_s=self._absent_s(view, database, began_s),
             not_receiving_s=self._failing_s("receiver", database.receiving, began_s),
@@ -63,6 +69,12 @@ class Observer:
             files=files.state(clients, began_s),
             resumed_term=workflows.resumed_term(clients),
         )
+
+    def _confirmed_until_s(self, view: ClusterView | None, told: LeaseState) -> float:
+        """What the members said lately stands for a lease until Consul says whose it is."""
+        if view is None:
+            return confirmation.confirmed_until_s(self.clients, told, self.lease_ttl_s)
+        return told.confirmed_until_s if view.lease.free else 0.0
 
     def _renewed_until_s(self, began_s: float) -> float:
         """A confirmed renewal lasts for the lease's time to live, less the guard's margin."""

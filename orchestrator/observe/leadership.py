@@ -13,16 +13,21 @@ from orchestrator.observe.stopwatch import Stopwatch
 log = logging.getLogger(__name__)
 
 
-def renew_and_read(clients: Clients, stopwatch: Stopwatch, now_s: float) -> ClusterView | None:
+def renew_and_read(
+    clients: Clients, stopwatch: Stopwatch, now_s: float, patience_s: float
+) -> ClusterView | None:
     """Pass the heartbeat, then read through the servers what is true after it. None: cut off.
+
+    Consul is not waited for longer than ``patience_s``, each time that it is asked.
 
     The order matters. Passing a check is answered by the local agent alone and proves nothing; the
     consistent read that follows it shows that the servers are there and still know the session.
     """
     try:
-        clients.consul.pass_check("heartbeat")
-        view = clients.consul.view()
-        health = clients.consul.health()
+        with clients.consul.within(patience_s):
+            clients.consul.pass_check("heartbeat")
+            view = clients.consul.view()
+            health = clients.consul.health()
     except ConsulUnavailable as error:
         log.warning("Cut off: %s", error)
         return None

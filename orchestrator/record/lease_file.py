@@ -22,6 +22,8 @@ class LeaseState:
     ``held``: this node holds the lease. ``serving``: and has finished becoming the leader.
     ``opened``: it has let writes in, after that tick; the next one says whether it is ``serving``.
     ``settled``: it is known who leads, so that waiting for an election is pointless.
+    ``confirmed_until_s``: until when the members follow this node although Consul cannot be asked.
+    ``term`` and ``leader`` are those of the newest look at Consul that succeeded.
     """
 
     member: bool = False
@@ -29,14 +31,20 @@ class LeaseState:
     term: int = 0
     held: bool = False
     valid_until_s: float = 0.0
+    confirmed_until_s: float = 0.0
     serving: bool = False
     opened: bool = False
     settled: bool = True
     leader: str | None = None
 
+    @property
+    def serves(self) -> bool:
+        """Whether this node is in office, for as long as its lease is valid."""
+        return self.serving or self.opened
+
     def leads(self, at_s: float) -> bool:
         """Whether this node may act as the leader at ``at_s``."""
-        return (self.serving or self.opened) and at_s < self.valid_until_s
+        return self.serves and at_s < self.valid_until_s
 
 
 def read(path: Path) -> LeaseState | None:

@@ -34,12 +34,13 @@ def lease_state(snapshot: Snapshot, plan: Plan) -> LeaseState:
         return LeaseState()
     return LeaseState(
         member=True,
-        term=view.lease.term if view else 0,
+        term=view.lease.term if view else snapshot.known_term,
         held=snapshot.holds_lease,
         valid_until_s=snapshot.valid_until_s,
+        confirmed_until_s=snapshot.confirmed_until_s,
         serving=plan.serves,
         settled=plan.serves or _settled(snapshot),
-        leader=view.lease.holder if view else None,
+        leader=view.lease.holder if view else snapshot.known_leader,
     )
 
 

@@ -129,6 +129,8 @@ class SimCluster:
 
     def has_majority(self) -> bool:
         """Whether Consul's servers have a leader."""
+        if self.consul.gone:
+            return False
         up = sum(self.machines[name].consul_up for name in self.consul.members)
         return up > len(self.consul.members) // 2
 

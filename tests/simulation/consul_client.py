@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -32,9 +33,21 @@ class SimConsulClient:
         self._cluster = machine.cluster
         self._consul = machine.cluster.consul
         self.me = machine.name
+        self._patience_s = 1.5
+
+    @contextmanager
+    def within(self, timeout_s: float) -> Iterator[None]:
+        """While the servers are gone, an agent says nothing for as long as it is waited for."""
+        usual_s, self._patience_s = self._patience_s, timeout_s
+        try:
+            yield
+        finally:
+            self._patience_s = usual_s
 
     def _ask(self) -> None:
         nap(self._cluster.pace.between(0.003, 0.02))
+        if self._consul.gone:
+            nap(self._cluster.pace.between(0.0, self._patience_s))
         if not self._cluster.consul_answers(self._machine):
             raise ConsulUnavailable("no answer")
         if self._cluster.pace.happens(self._cluster.lost_calls):

@@ -60,6 +60,7 @@ class SimConsul:
         self.when_changed: Callable[[], None] = lambda: None
         self._view: ClusterView | None = None
         self.late_for_s: dict[str, float] = {}
+        self.gone = False
 
     def touch(self, *, wakes: bool = True) -> int:
         """Something was written: the index grows, and whoever watches is woken."""

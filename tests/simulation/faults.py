@@ -21,18 +21,20 @@ class Climate:
     """What a history is like: how often which fault happens, as a factor by name; the rest is left to chance.
 
     ``size``: of the cluster. ``stale_reads``: the chance that a node observes the cluster as it was before.
-    ``files``: files are uploaded as well.
+    ``files``: files are uploaded as well. ``consul``: all of Consul's servers may be gone at once.
     """
 
     size: int | None = None
     often: Mapping[str, int] = field(default_factory=dict)
     stale_reads: float = 0.0
     files: bool = False
+    consul: bool = False
 
 
 PARTS = ("ticker", "worker", "guard", "database")
 FILE_PARTS = ("files", "rest")
 GREATEST_CLUSTER = 5
+HALF = 0.5
 
 
 class Faults:
@@ -58,6 +60,7 @@ class Faults:
             (2, self._pause),
             (2, self._remove),
             (2, self._add),
+            *([(6, self._consul_gone)] if climate.consul else []),
             (40, self._mend),
         ]
         # Each history has its own climate, so that rare things meet each other in some of them.
@@ -81,7 +84,7 @@ class Faults:
         cluster = self._cluster
         cluster.lost_calls = cluster.stale_reads = 0.0
         cluster.consul.late_for_s.clear()
-        cluster.consul.paused = False
+        cluster.consul.paused = cluster.consul.gone = False
         cluster.consul.touch()
         for machine in cluster.machines.values():
             heal(machine)
@@ -212,7 +215,16 @@ class Faults:
             cluster.tell(name, "joins")
         return None
 
+    def _consul_gone(self, machine: Machine) -> str | None:
+        """Or they are back, with the lease or, when they were started anew, without it."""
+        consul = self._cluster.consul
+        consul.gone = not consul.gone
+        self._cluster.tell("consul", "is gone" if consul.gone else "is back")
+        return None if consul.gone or self._random.random() < HALF else self._blip(machine)
+
     def _mend(self, machine: Machine) -> str | None:
+        if self._cluster.consul.gone and self._random.random() < HALF:
+            return self._consul_gone(machine)
         if self._cluster.consul.paused:
             return self._pause(machine)
         heal(machine)

@@ -11,6 +11,14 @@ from unittest import mock
 from tests.simulation.cluster import SimCluster
 from tests.simulation.surroundings import MemoryFile
 
+CLOCKS = (
+    "orchestrator.reconcile",
+    "orchestrator.observe.confirmation",
+    "orchestrator.record.word",
+    "orchestrator.act.files",
+    "manager.gateway.files",
+)
+
 
 class _AtOnce:
     """A thread pool without threads: work is done when it is handed in."""
@@ -38,7 +46,16 @@ def _write(path: MemoryFile, text: str, **_: object) -> None:
 def world(size: int, seed: int | None, *, with_files: bool = False) -> Iterator[SimCluster]:
     """A cluster of ``size`` machines. Without a seed everything goes well and takes always the same time."""
     with ExitStack() as stack:
-        for module in ("promises", "session", "election", "attempts", "lease_file", "files", "workflows"):
+        for module in (
+            "promises",
+            "session",
+            "election",
+            "attempts",
+            "lease_file",
+            "files",
+            "workflows",
+            "office",
+        ):
             stack.enter_context(mock.patch(f"orchestrator.record.{module}.write_atomically", _write))
         stack.enter_context(mock.patch("orchestrator.act.postgres.ThreadPoolExecutor", _AtOnce))
         stack.enter_context(mock.patch("orchestrator.act.postgres.ssh_files.authorise"))
@@ -48,7 +65,7 @@ def world(size: int, seed: int | None, *, with_files: bool = False) -> Iterator[
         stack.callback(logging.disable, logging.NOTSET)
         cluster = SimCluster(size, seed, with_files=with_files)
         clock = cluster.schedule.read_clock
-        for module in ("orchestrator.reconcile", "orchestrator.act.files", "manager.gateway.files"):
+        for module in CLOCKS:
             stack.enter_context(mock.patch(f"{module}.now_s", clock))
         stack.enter_context(
             mock.patch("manager.gateway.files.log.warning", cluster.invariants.is_unprotected)

@@ -66,6 +66,7 @@ class Machine:
         paths = SimpleNamespace(
             promise_file=MemoryFile(self.disk_files, "promise"),
             lease_file=MemoryFile(self.memory_files, "lease"),
+            word_file=MemoryFile(self.memory_files, "word"),
             run=MemoryFile(self.memory_files),
             outbox_file=None,  # Nobody reads the history here.
         )

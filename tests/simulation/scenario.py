@@ -6,8 +6,9 @@ comes of them now; read the difference before you commit it.
 
 Commands: ``cluster 3`` · ``kill n1 [programs|worker|database]`` (without: the power) · ``freeze n1 [part]`` ·
 ``thaw n1`` · ``cut n1`` · ``heal n1`` · ``boot n1`` · ``unwell n1`` · ``sick n1`` · ``slow n1`` · ``blip`` ·
-``switchover n2`` · ``pause`` · ``resume`` · ``add`` · ``remove n3`` · ``run 3`` (seconds) ·
-``until n2 serves`` · ``until n2 leads`` · ``until n2 does Follow`` · ``until mended`` · ``state``
+``consul gone`` · ``consul back`` · ``switchover n2`` · ``pause`` · ``resume`` · ``add`` · ``remove n3`` ·
+``run 3`` (seconds) · ``until n2 serves`` · ``until n2 leads`` · ``until n2 does Follow`` ·
+``until mended`` · ``state``
 """
 
 from __future__ import annotations
@@ -125,6 +126,9 @@ class Teller:
         self._cluster.story.clear()
         self._cluster.consul.end_session(self._cluster.consul.lease.session or "", "for no good reason")
         return self._meanwhile()
+
+    def do_consul(self, how: str) -> None:
+        self._cluster.consul.gone = how == "gone"
 
     def do_switchover(self, target: str) -> None:
         consul = self._cluster.consul

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import math
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from orchestrator.model.snapshot import Member
+from orchestrator.clients import forced_command
+from orchestrator.model.snapshot import Member, Office
 from orchestrator.observe.services import EVERYWHERE
 from orchestrator.record import lease_file
 from tests.simulation.programs import nap
@@ -62,7 +65,10 @@ class SimServices:
 
 
 class SimPeers:
-    """The way to stop another machine's database by force. It does not always find its machine."""
+    """The way to another machine: to stop its database by force, and to ask whether it follows.
+
+    It does not always find its machine.
+    """
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
@@ -81,3 +87,32 @@ class SimPeers:
         other.kill_database()
         cluster.tell(self._machine.name, f"fences {member.name} by force")
         return True
+
+    def confirm(self, office: Office, for_s: float, timeout_s: float) -> frozenset[str]:
+        """As the forced command does it, and as slowly: much may happen between its steps."""
+        machines = self._machine.cluster.machines
+        return frozenset(name for name in office.members if self._follows(machines[name], office, for_s))
+
+    def _follows(self, other: Machine, office: Office, for_s: float) -> bool:
+        cluster, paths = self._machine.cluster, other.config.paths
+        nap(cluster.pace.between(0.01, 0.1))
+        if not (cluster.linked(self._machine, other) and other.ssh_listens) or cluster.pace.happens(0.02):
+            return False
+        # The lease file is dated by the real clock, in this world.
+        known = forced_command.follows(office.term, self._machine.name, math.inf, _content(paths.lease_file))
+        if not known or forced_command.promised_since(office.modified, _content(paths.promise_file)):
+            return False
+        nap(cluster.pace.between(0.001, 0.02))
+        now_s = cluster.schedule.now_s
+        word = {"term": office.term, "until_s": now_s + for_s, "written_at_s": now_s}
+        paths.word_file.write(json.dumps(word))
+        nap(cluster.pace.between(0.001, 0.02))
+        return not forced_command.promised_since(office.modified, _content(paths.promise_file))
+
+
+def _content(file: MemoryFile) -> dict[str, object]:
+    try:
+        content: dict[str, object] = json.loads(file.read_text())
+    except FileNotFoundError:
+        return {}
+    return content

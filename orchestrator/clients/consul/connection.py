@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,6 +50,12 @@ class Connection:
         self.config = config
         self.me = me
         self._api = Library(config, config.timing.consul_timeout_s)
+
+    @contextmanager
+    def within(self, timeout_s: float) -> Iterator[None]:
+        """Have each request answered in ``timeout_s`` or given up, while the context lasts."""
+        with self._api.http.within(timeout_s):
+            yield
 
     def _pairs(self, prefix: str) -> dict[str, Pair]:
         """All keys below ``prefix`` at one moment, as a majority of the servers confirms it."""

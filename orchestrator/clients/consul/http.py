@@ -8,7 +8,8 @@ a quarter of the processor time and half of the wall time that ``requests`` take
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,15 @@ class Transport:
         self._links = Links(host, port, ssl)
         self._address = endpoint(host, port)
         self._timeout_s = timeout_s
+
+    @contextmanager
+    def within(self, timeout_s: float) -> Iterator[None]:
+        """Have another bound for a while."""
+        usual_s, self._timeout_s = self._timeout_s, timeout_s
+        try:
+            yield
+        finally:
+            self._timeout_s = usual_s
 
     def get(self, callback: Callback, path: str, params: Params = None, headers: Any = None) -> Any:
         """Ask. A blocking query is given the time that it may take."""
