@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from orchestrator.clients.consul.checks import GUARD, guard_check
 from orchestrator.clients.files import write_atomically
 from orchestrator.config import NodeConfig
 from orchestrator.model.errors import ConfigurationError, ConsulUnavailable
@@ -67,6 +68,7 @@ def command(config: NodeConfig) -> list[str]:
 def configuration(config: NodeConfig, settings: AgentSettings, version: Version) -> dict[str, Any]:
     """The agent's configuration as Consul documents it ("Agents, Configuration")."""
     founding = {"bootstrap_expect": 1} if settings.founder else {}
+    guard = guard_check(config)
     return {
         "datacenter": "dc1",
         "node_name": settings.name,
@@ -98,6 +100,11 @@ def configuration(config: NodeConfig, settings: AgentSettings, version: Version)
         # A dead server stays a server until its node is removed; and one that is back votes again soon,
         # because until then a second loss would cost the majority.
         "autopilot": {"cleanup_dead_servers": False, "server_stabilization_time": "200ms"},
+        # An agent takes what it had registered for failing when it starts, until it has looked: then a leader
+        # would lose its session with each restart of its agent. What stands here may begin as passing.
+        "checks": [
+            {"id": GUARD, "name": GUARD, "status": "passing", "notes": str(guard), **guard},
+        ],
         "leave_on_terminate": False,
         "skip_leave_on_interrupt": True,
         "disable_update_check": True,

@@ -20,19 +20,27 @@ PATIENCE = 3
 """Machines that run other tests as well are slow: they are given more time, and Consul is gone for longer."""
 
 
+@contextmanager
+def given_time(cluster, house, leader):
+    """The lease of the leader lasts for longer than usual."""
+    _set_multiplier(house, leader, PATIENCE)
+    cluster.wait_until_whole(WHOLE_S)
+    try:
+        yield
+    finally:
+        _set_multiplier(house, leader, 1)
+
+
 @pytest.fixture
 def patient(cluster, house):
     """The leader, whose lease lasts for longer than usual."""
     leader = cluster.leader()
-    _set_multiplier(house, leader, PATIENCE)
-    cluster.wait_until_whole(WHOLE_S)
-    yield leader
-    _set_multiplier(house, cluster.wait_until_whole(WHOLE_S), 1, of=leader)
+    with given_time(cluster, house, leader):
+        yield leader
 
 
-def _set_multiplier(house, asked, value, of=None):
-    name = (of or asked).name
-    answer = house.ask(asked, "cluster", "nodes", "update", name, "-o", f"check_ttl_multiplier={value}")
+def _set_multiplier(house, node, value):
+    answer = house.ask(node, "cluster", "nodes", "update", node.name, "-o", f"check_ttl_multiplier={value}")
     assert answer.exit_code == 0, answer.text
 
 
@@ -66,6 +74,26 @@ def test_its_servers_are_killed_at_once_and_nobody_takes_over(cluster, patient, 
     traffic.flows()
     traffic.was_kept()
     assert nemesis.find(patient, "postgresql") == database
+
+
+def test_the_machine_from_which_it_is_led_dies_and_the_leader_goes_on(cluster, house, traffic):
+    leader = cluster.leader()
+    led_from = leader.clients.consul.consul_leader().rpartition(":")[0]
+    victim = next(node for node in cluster.bed if node.host_ip == led_from)
+    if victim is leader:
+        leader = house.others(victim)[0]
+        assert house.ask(victim, "cluster", "set-active", leader.name).exit_code == 0
+        assert traffic.moves_away_from(victim) is leader
+        cluster.wait_until_whole(WHOLE_S)
+    with given_time(cluster, house, leader):
+        database = nemesis.find(leader, "postgresql")
+        victim.kill()
+        traffic.flows()
+
+        victim.start()
+        assert cluster.wait_until_whole(WHOLE_S) is leader
+        traffic.was_kept()
+        assert nemesis.find(leader, "postgresql") == database
 
 
 def test_without_consul_and_without_its_members_a_leader_gives_up(cluster, house, traffic):

@@ -5,6 +5,7 @@
    writes acknowledged while somebody was on record; it holds for the others too, as nobody takes over then.)
 3. Terms only grow: of the lease, of the announcement, of the sync record.
 5. A node that was removed never takes the lease.
+6. While a leader goes on by the word of its members, because Consul is gone, nobody else takes the lease.
 
 And two lemmas that the first two rest on, because they show a mistake earlier:
 
@@ -110,6 +111,9 @@ class Invariants:
             self.fail(f"{node} was removed and takes the lease")
         if consul.lease.term in self._leader_of:
             self.fail(f"term {consul.lease.term} has two leaders")
+        for other in self._cluster.machines.values():
+            if other.name != node and other.is_confirmed:
+                self.fail(f"{node} takes the lease while {other.name} leads by the word of its members")
         self._cluster.tell(node, f"takes the lease: term {consul.lease.term}")
 
     def announced(self, announcement: Announcement) -> None:

@@ -121,6 +121,12 @@ class Machine:
             and not server.read_only
         )
 
+    @property
+    def is_confirmed(self) -> bool:
+        """Whether it leads by the word of the other members, because Consul was gone."""
+        state, now_s = lease_file.read(self.config.paths.lease_file), self.cluster.schedule.now_s
+        return state is not None and state.leads(now_s) and state.confirmed_until_s > now_s
+
     def database_changed(self) -> None:
         """Something has moved in its database: whoever streams from it has something to do."""
         self.background.wake(self.cluster.pace.between(0.001, 0.01))

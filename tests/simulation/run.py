@@ -15,7 +15,9 @@ def main() -> int:
     arguments = _arguments()
     began_s, steps, terms, writes, seed, bad = time.perf_counter(), 0, 0, 0, arguments.seed, 0
     while steps < arguments.steps:
-        outcome = run_history(seed, arguments.history, Climate(files=arguments.files))
+        outcome = run_history(
+            seed, arguments.history, Climate(files=arguments.files, consul=arguments.consul)
+        )
         steps, terms, writes = steps + outcome.steps, terms + outcome.terms, writes + outcome.writes
         if outcome.violation:
             bad += 1
@@ -44,6 +46,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--history", type=int, default=STEPS, help="steps of trouble in each history")
     parser.add_argument("--violations", type=int, default=1, help="stop after so many violations")
     parser.add_argument("--files", action="store_true", help="files are uploaded as well")
+    parser.add_argument("--consul", action="store_true", help="Consul is gone now and then as well")
     parser.add_argument("--quiet", action="store_true", help="do not tell the stories")
     return parser.parse_args()
 

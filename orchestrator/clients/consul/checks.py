@@ -20,6 +20,15 @@ GUARD_TIMEOUT_S = 1.0
 UNKNOWN_CHECK = ("does not have associated TTL", "Unknown check")
 
 
+def guard_check(config: NodeConfig) -> dict[str, str]:
+    """How Consul finds out that a node's processes are gone: it connects to the guard (Consul's "Checks")."""
+    return {
+        "tcp": endpoint(config.host_ip, config.ports.guard),
+        "interval": f"{config.timing.guard_check_interval_s}s",
+        "timeout": f"{GUARD_TIMEOUT_S}s",
+    }
+
+
 class CheckOperations(Connection):
     """Registering, reporting and reading health checks."""
 
@@ -59,12 +68,8 @@ class CheckOperations(Connection):
             )
 
     def _definitions(self) -> dict[str, dict[str, str]]:
-        guard = {
-            "tcp": endpoint(self.config.host_ip, self.config.ports.guard),
-            "interval": f"{self.config.timing.guard_check_interval_s}s",
-            "timeout": f"{GUARD_TIMEOUT_S}s",
-        }
-        return {**{name: Check.ttl(f"{self._ttl_s}s") for name in REPORTED}, GUARD: guard}
+        reported = {name: Check.ttl(f"{self._ttl_s}s") for name in REPORTED}
+        return {**reported, GUARD: guard_check(self.config)}
 
     def pass_check(self, check: str) -> None:
         """Report that ``check`` passes. The local agent answers, which says nothing about the majority."""

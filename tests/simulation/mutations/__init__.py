@@ -4,7 +4,18 @@ If it does not, the rule is superfluous, or another one makes up for it, or the 
 ``python -m tests.simulation.mutation_run`` shows what catches each of them, and after how many steps.
 """
 
-from tests.simulation.mutations import election, files, history, office, promise, record
+from tests.simulation.mutations import election, files, history, office, promise, record, word
 from tests.simulation.mutations.catalogue import MUTATIONS, Mutation, Swap
 
-__all__ = ["MUTATIONS", "Mutation", "Swap", "election", "files", "history", "office", "promise", "record"]
+__all__ = [
+    "MUTATIONS",
+    "Mutation",
+    "Swap",
+    "election",
+    "files",
+    "history",
+    "office",
+    "promise",
+    "record",
+    "word",
+]

@@ -4,6 +4,7 @@ from tests.simulation.faults import Climate
 
 BLIPS = Climate(3, {"blip": 6})
 FREEZES = Climate(3, {"blip": 8, "freeze_part": 6, "kill_worker": 4, "pause": 1, "switchover": 1})
+CONSUL = Climate(consul=True)
 KILLS = Climate(3, {"crash": 6, "kill_programs": 6, "crash_database": 6})
 SLOW = Climate(3, {"slow": 10, "blip": 4, "kill_programs": 4})
 STALE = Climate(3, {"blip": 6, "freeze": 3}, stale_reads=0.3)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from orchestrator.clients import consul_agent
+from orchestrator.clients.consul.checks import guard_check
 from orchestrator.clients.consul_agent import AgentSettings
 from orchestrator.config import NodeConfig
 
@@ -43,3 +44,16 @@ def test_options_and_addresses_are_taken_over():
 
 def test_the_gossip_key_is_not_shown():
     assert KEY not in repr(SETTINGS)
+
+
+def test_the_check_of_the_guard_is_the_one_that_a_node_registers_and_begins_as_passing():
+    """Another one would be registered anew, and end the leader's session."""
+    (check,) = consul_agent.configuration(CONFIG, SETTINGS, OLD)["checks"]
+    definition = guard_check(CONFIG)
+    assert check == {
+        "id": "guard",
+        "name": "guard",
+        "status": "passing",
+        "notes": str(definition),
+        **definition,
+    }
