@@ -136,7 +136,7 @@ class House:
     def bystander(self, leader: Node) -> Node:
         """A replica whose loss does not concern the leader: Consul is not led from its machine.
 
-        The loss of the other one has the leader ask its members, which a machine that is busy may do too late.
+        The loss of the other one has the leader ask its members, which a busy machine may do too late.
         """
         replicas = self.others(leader)
         led_from = self.cluster.wait(leader.clients.consul.consul_leader, WHOLE_S, "Consul has no leader")
