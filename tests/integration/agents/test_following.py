@@ -29,6 +29,18 @@ def test_it_finds_the_next_leader_however_the_last_one_went(place: Bed, how: str
     assert place.agent.folder.active == second.host
 
 
+def test_it_answers_who_leads_though_that_is_not_the_first_member():
+    with bed() as made:
+        leader = made.members[1]
+        leader.lead()
+        made.agent.start()
+        # An operation's answer goes through the ledger, and that of a command over the agent's connection.
+        message = made.agent.script()
+        leader.send(message)
+        assert leader.answer(message).outcome is Outcome.SUCCEEDED
+        eventually(leader.hears, WITHIN_S, "the agent answers a command")
+
+
 def test_it_believes_no_member_whose_certificate_is_of_another_ca():
     with bed() as made:
         first = made.members[0]
