@@ -25,6 +25,10 @@ COMMANDS = {
     "stop": ("cli.machine.machine:stop", "Stop the manager's services."),
     "restart": ("cli.machine.machine:restart", "Stop the manager's services, and start them."),
     "cluster": ("cli.machine.cluster:group", "The cluster, as this node takes part in it."),
+    "archive": (
+        "cli.machine.archive:group",
+        "What this node alone had acknowledged, kept before its data was replaced.",
+    ),
     "haproxy": (
         "cli.machine.haproxy:command",
         "Print the configuration of an HAProxy in front of this cluster.",

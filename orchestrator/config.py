@@ -113,6 +113,11 @@ class Paths(_Section):
         return self.state / "promise.json"
 
     @property
+    def archives(self) -> Path:
+        """What this node alone had, before it followed somebody who had not."""
+        return self.state / "archives"
+
+    @property
     def word_file(self) -> Path:
         """The word that this node has given to a leader while Consul was gone."""
         return self.run / "word.json"

@@ -72,8 +72,9 @@ def force_leader(node: Node, /, lose_writes: bool, timeout_s: float) -> None:
     """Have this node lead although it may lack acknowledged writes.
 
     For one case alone: the last leader had gone on without any replica, and does not come back. Whatever it
-    acknowledged since is lost, and is discarded when that machine returns after all. The command is refused
-    while the cluster can elect a leader without a loss.
+    acknowledged since is lost for the cluster; if that machine returns after all, it is archived there
+    (cfy_manager archive list) before its data is replaced. The command is refused while the cluster can
+    elect a leader without a loss.
     """
     if not lose_writes:
         raise CliError(

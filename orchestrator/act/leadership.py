@@ -25,7 +25,7 @@ from orchestrator.model.action import (
 )
 from orchestrator.model.errors import DatabaseUnavailable, Stale, StaleRound, Unfinished
 from orchestrator.model.snapshot import Announcement, Report, Role, Switchover, SyncRecord, SyncSetting
-from orchestrator.record import election, journal, promises, session, word
+from orchestrator.record import alone, election, journal, promises, session, word
 from orchestrator.record.election import Election
 
 
@@ -130,6 +130,7 @@ def first_record(clients: Clients, action: FirstRecord) -> Outcome:
     clients.postgres.announce_standbys(SyncSetting(1, caught_up))
     record = SyncRecord(action.term, clients.me, 1, caught_up)
     clients.consul.write_record(own, record)
+    alone.end(clients.config)
     return Done(_in_words(record))
 
 
@@ -151,6 +152,8 @@ def confirm_record(clients: Clients, action: ConfirmRecord) -> Outcome:
     clients.postgres.set_standbys(setting)
     clients.postgres.wait_caught_up(record.members, clients.config.timing.catch_up_timeout_s)
     clients.consul.write_record(own, record)
+    if record.k > 0:
+        alone.end(clients.config)
     return Done(_in_words(record))
 
 

@@ -6,6 +6,7 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotInTime
 
+from orchestrator.act.archive import keep_what_is_alone
 from orchestrator.act.lease import require_lease, require_record
 from orchestrator.clients import Clients, ssh_files
 from orchestrator.clients.postgres import Upstream
@@ -27,7 +28,7 @@ from orchestrator.model.errors import Diverged, StaleRound, StaleTerm, Unfinishe
 from orchestrator.model.lsn import shares_history, was_led
 from orchestrator.model.snapshot import MembershipState, Role
 from orchestrator.model.spec import LEADER_SERVICES
-from orchestrator.record import attempts, election, journal, lease_file, membership, promises
+from orchestrator.record import alone, attempts, election, journal, lease_file, membership, promises
 
 
 def fence(clients: Clients, action: Fence) -> Outcome:
@@ -58,6 +59,8 @@ def promote(clients: Clients, action: Promote) -> Outcome:
         forced = pool.submit(_fence_by_force, clients, action)
         if role is Role.STOPPED:
             clients.postgres.start(standby=True)
+        if action.setting.k == 0:
+            alone.begin(clients.config, action.term)
         clients.postgres.prepare_promotion(action.setting)
         fenced = _result_in_time(forced, clients.config.timing.fence_timeout_s)
     require_lease(clients, action.term)
@@ -96,6 +99,8 @@ def set_standbys(clients: Clients, action: SetStandbys) -> Outcome:
     """Change whom PostgreSQL waits for; returns when that is in force."""
     require_lease(clients, action.term)
     require_record(clients, action.record)
+    if action.setting.k == 0:
+        alone.begin(clients.config, action.term)
     clients.postgres.set_standbys(action.setting)
     return Done(f"{action.setting.k} of {', '.join(sorted(action.setting.members)) or 'nobody'}")
 
@@ -146,12 +151,13 @@ def follow(clients: Clients, action: Follow) -> Outcome:
     tries = attempts.count(clients.config, action.term)
     if tries > MOST_TRIES:
         # It need not even start: a rewind that was cut short leaves something that never will.
-        how = _rebuild(clients, upstream, rewindable=False)
+        how = _rebuild(clients, action, upstream, rewindable=False)
     else:
         how = _mend(clients, action, upstream)
     if not clients.postgres.wait_receiving(clients.config.timing.receiver_grace_s):
         raise Unfinished(f"{action.leader} is not streaming to this node yet (try {tries})")
     attempts.forget(clients.config)
+    alone.end(clients.config)
     journal.tell(clients, action.term, "following", f"{clients.me} follows {action.leader}: {how}")
     return Done(how)
 
@@ -161,11 +167,11 @@ def _mend(clients: Clients, action: Follow, upstream: Upstream) -> str:
         _become_detached_standby(clients)
         position = clients.postgres.final_position()
     except Diverged:
-        return _rebuild(clients, upstream, rewindable=True)
-    if not was_led(position, action.terms):
-        return _rebuild(clients, upstream, rewindable=False)
-    if not shares_history(position, action.timeline, action.forks):
-        return _rebuild(clients, upstream, rewindable=True)
+        return _rebuild(clients, action, upstream, rewindable=True)
+    known = was_led(position, action.terms)
+    if not known or not shares_history(position, action.timeline, action.forks):
+        keep_what_is_alone(clients, action, str(position))
+        return _rebuild(clients, action, upstream, rewindable=known)
     clients.postgres.set_upstream(upstream)
     return f"streaming from {position}"
 
@@ -194,8 +200,12 @@ def _become_detached_standby(clients: Clients) -> None:
         clients.postgres.start(standby=True)
 
 
-def _rebuild(clients: Clients, upstream: Upstream, *, rewindable: bool) -> str:
+def _rebuild(clients: Clients, action: Follow, upstream: Upstream, *, rewindable: bool) -> str:
     clients.postgres.stop("fast")
+    if alone.read(clients.config) is not None:
+        # It could not be read, or it would have been archived: so it is kept as it is.
+        keep_what_is_alone(clients, action, None)
+        rewindable = False
     how = "rewound"
     try:
         if rewindable:

@@ -17,7 +17,7 @@ from orchestrator.formation.waiting import until
 from orchestrator.model.errors import LeaseLost
 from orchestrator.model.snapshot import SyncRecord
 from orchestrator.model.spec import Options
-from orchestrator.record import journal, session
+from orchestrator.record import alone, journal, session
 
 SESSION_CHECKS = frozenset({"consul", "heartbeat", "guard"})
 
@@ -93,6 +93,7 @@ def _lead(clients: Clients, options: Options, say: Say) -> None:
     if not clients.consul.acquire_lease(own, 0):
         raise LeaseLost("The lease of a new cluster was not free.")
     term = clients.consul.read_lease().term
+    alone.begin(clients.config, term)
     record = SyncRecord(term, clients.me, k=0, members=frozenset(), mode=options.sync_mode)
     clients.consul.write_record(own, record)
     journal.tell(clients, term, "started", f"{clients.me} made the cluster")

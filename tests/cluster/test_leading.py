@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
+import uuid
 
 import pytest
 
 from orchestrator.clients.clock import now_s
+from orchestrator.clients.programs import postgres_bin_dir
 from orchestrator.model.snapshot import Role
 from orchestrator.record import lease_file
 from tests.cluster import nemesis
@@ -118,6 +121,7 @@ def test_a_leader_that_was_alone_and_is_lost_is_done_without_by_an_operators_wor
     for replica in replicas:
         replica.kill(include_consul=False)
     eventually(lambda: cluster.view(old).record.k == 0, SOON_S, f"{old.name} waits for nobody")
+    only_here = cluster.wait(lambda: a_new_tenant(cluster), SOON_S, f"{old.name} takes writes")
     old.kill()
     for replica in replicas:
         replica.start()
@@ -134,9 +138,28 @@ def test_a_leader_that_was_alone_and_is_lost_is_done_without_by_an_operators_wor
 
     old.start()
     assert cluster.wait_until_whole(WHOLE_S) is chosen
+    # What is lost for the cluster is not lost for people.
+    (archive,) = house.cfy_manager(old, "archive", "list").told
+    dump = old.config.paths.archives / archive["name"] / "database.dump"
+    command = [
+        postgres_bin_dir(old.config) / "pg_restore",
+        "--data-only",
+        "--table=tenants",
+        "--file=-",
+        dump,
+    ]
+    assert only_here in subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
+    assert "archived" in {entry["kind"] for entry in cluster.history()}
     refused = house.cfy_manager(replicas[1], "cluster", "force-leader", "--lose-writes")
     assert refused.exit_code == 1
     assert f"{chosen.name} leads: there is nothing to force" in refused.text
+
+
+def a_new_tenant(cluster):
+    """The name of a tenant that the leader has just made."""
+    name = f"tenant_{uuid.uuid4().hex}"
+    cluster.client().request("POST", f"/tenants/{name}")
+    return name
 
 
 def reported_in_this_round(view):

@@ -64,6 +64,9 @@ class SimMirror:
         self._reach(member)
         return 0
 
+    def copy(self, folder: object) -> int:
+        return len(self._machine.units)
+
     def remove(self, units: Iterable[str]) -> None:
         for unit in sorted(units):
             nap(self._machine.cluster.pace.between(0.001, 0.01))

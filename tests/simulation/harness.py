@@ -55,11 +55,15 @@ def world(size: int, seed: int | None, *, with_files: bool = False) -> Iterator[
             "files",
             "workflows",
             "office",
+            "alone",
         ):
             stack.enter_context(mock.patch(f"orchestrator.record.{module}.write_atomically", _write))
         stack.enter_context(mock.patch("orchestrator.act.postgres.ThreadPoolExecutor", _AtOnce))
         stack.enter_context(mock.patch("orchestrator.act.postgres.ssh_files.authorise"))
         stack.enter_context(mock.patch("orchestrator.record.journal.tell"))
+        for step in ("begin", "finish"):
+            folder = MemoryFile({})
+            stack.enter_context(mock.patch(f"orchestrator.record.archive.{step}", return_value=folder))
         stack.enter_context(mock.patch("orchestrator.record.outbox.deliver"))
         logging.disable(logging.CRITICAL)
         stack.callback(logging.disable, logging.NOTSET)

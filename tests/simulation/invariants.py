@@ -5,7 +5,8 @@
    writes acknowledged while somebody was on record; it holds for the others too, as nobody takes over then.)
 3. Terms only grow: of the lease, of the announcement, of the sync record.
 5. A node that was removed never takes the lease.
-6. While a leader goes on by the word of its members, because Consul is gone, nobody else takes the lease.
+6. What a node alone had acknowledged, and an operator has given up, is archived before it is replaced.
+7. While a leader goes on by the word of its members, because Consul is gone, nobody else takes the lease.
 
 And two lemmas that the first two rest on, because they show a mistake earlier:
 
@@ -38,6 +39,7 @@ class Invariants:
         self.writes: list[tuple[int, Record]] = []
         self.uploads: set[str] = set()
         self.unprotected: set[str] = set()
+        self._given_up: list[tuple[int, Record]] = []
         self._term = 0
         self._leader_of: dict[int, str] = {}
 
@@ -84,8 +86,18 @@ class Invariants:
             self._uploaded(machine, self._cluster.rows[record.number])
 
     def given_up(self, node: str) -> None:
-        """An operator has this node lead, and knows that what it has not is lost."""
+        """An operator has this node lead, and knows that what it has not is lost (but for an archive)."""
+        self._given_up += [write for write in self.writes if not self._has(node, *write)]
         self.writes = [(index, record) for index, record in self.writes if self._has(node, index, record)]
+
+    def archived(self, wal: list[Record]) -> None:
+        """A node has put aside all that it has."""
+        self._given_up = [(index, record) for index, record in self._given_up if wal[index:][:1] != [record]]
+
+    def replaces(self, node: str, wal: list[Record]) -> None:
+        """A node gives up all that it has, for what another one has."""
+        if any(wal[index:][:1] == [record] for index, record in self._given_up):
+            self.fail(f"{node} gives up what it alone had acknowledged, and has not archived it")
 
     def _has(self, name: str, index: int, record: Record) -> bool:
         wal = self._cluster.machines[name].database.disk.wal

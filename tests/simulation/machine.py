@@ -68,6 +68,7 @@ class Machine:
             lease_file=MemoryFile(self.memory_files, "lease"),
             word_file=MemoryFile(self.memory_files, "word"),
             run=MemoryFile(self.memory_files),
+            state=MemoryFile(self.disk_files),
             outbox_file=None,  # Nobody reads the history here.
         )
         return SimpleNamespace(

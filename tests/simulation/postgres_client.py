@@ -255,8 +255,20 @@ class SimPostgresClient:
             source = self._source(upstream)
         self._swap_in(source)
 
+    def dump(self, file: object, timeout_s: float) -> None:
+        """Into an archive, which is never lost here."""
+        self._work(0.05, 0.5)
+        self._cluster.invariants.archived(self._database.disk.wal)
+
+    def set_aside(self, place: object) -> None:
+        """The data folder becomes part of an archive."""
+        self._work()
+        self._cluster.invariants.archived(self._database.disk.wal)
+        self._database.disk.broken = True
+
     def _swap_in(self, source: SimDatabase) -> None:
         mine = self._database.disk
+        self._cluster.invariants.replaces(self._machine.name, mine.wal)
         self._database.disk = replace(
             mine,
             wal=list(source.disk.wal),

@@ -10,6 +10,7 @@ import fcntl
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from orchestrator.clients.mirror.transfer import Transfer, unit_of
 from orchestrator.clients.mirror.tree import Tree
@@ -86,6 +87,10 @@ class Mirror:
         if mended:
             self._tree.sync()
         return mended
+
+    def copy(self, folder: Path) -> int:
+        """Have all units that are here in ``folder`` as well, without taking room; returns how many."""
+        return self._tree.copy(folder)
 
     def remove(self, units: Iterable[str]) -> None:
         """Remove ``units``, each of them in one step."""

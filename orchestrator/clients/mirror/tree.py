@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import stat
 from collections.abc import Callable, Iterable
@@ -43,6 +44,13 @@ class Tree:
         self.sync()
         return len(arrived)
 
+    def copy(self, folder: Path) -> int:
+        """See ``Mirror``. A unit never changes, so that links to its files are as good as copies."""
+        units = self.units()
+        for unit in units:
+            shutil.copytree(self._files / unit, folder / unit, symlinks=True, copy_function=_link_or_copy)
+        return len(units)
+
     def _make_above(self, unit: str) -> None:
         """Have the folders above a unit, with the permissions that they have where it came from."""
         for folder in reversed(PurePath(unit).parents[:-1]):
@@ -83,6 +91,14 @@ class Tree:
 
 def _name(unit: str) -> str:
     return unit.rpartition("/")[2]
+
+
+def _link_or_copy(source: str, target: str) -> None:
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except OSError:
+        # Another file system, or one without links.
+        shutil.copy2(source, target, follow_symlinks=False)
 
 
 def _remove_tree(folder: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Literal
 
 from psycopg2.extensions import make_dsn
@@ -178,6 +179,15 @@ class Postgres:
     def base_backup(self, upstream: Upstream) -> None:
         """Replace the stopped database by a copy of ``upstream``; the next start removes the old one."""
         self._rebuild.base_backup(upstream)
+
+    def dump(self, file: Path, timeout_s: float) -> None:
+        """Write the product's database to ``file``, in the custom format of pg_dump; a standby will do."""
+        self._rebuild.dump(file, timeout_s)
+
+    def set_aside(self, place: Path) -> None:
+        """Move the stopped server's data folder to ``place``. Only a base backup gives it a new one."""
+        self._connection.close()
+        self._rebuild.set_aside(place)
 
 
 def _local_dsn(config: NodeConfig) -> str:

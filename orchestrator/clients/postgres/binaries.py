@@ -47,14 +47,25 @@ def server_account(config: NodeConfig) -> Account:
     return Account(name, entry.pw_uid, entry.pw_gid, switch=os.geteuid() != entry.pw_uid)
 
 
-def run(
-    config: NodeConfig, program: str, arguments: Sequence[str], *, timeout_s: float, stdin: str = ""
-) -> str:
-    """Run a program of PostgreSQL's as its OS user, and give its output.
+def _own_account() -> Account:
+    return Account(invoking_user(), os.geteuid(), os.getegid(), switch=False)
 
-    Raises ``DatabaseUnavailable`` with its last words when it fails, ``Unfinished`` when it takes too long.
+
+def run(  # noqa: PLR0913 - what to run, and how
+    config: NodeConfig,
+    program: str,
+    arguments: Sequence[str],
+    *,
+    timeout_s: float,
+    stdin: str = "",
+    as_server: bool = True,
+) -> str:
+    """Run a program of PostgreSQL's to its end, and give its output.
+
+    ``as_server``: as PostgreSQL's OS user, otherwise as the user of this process. Raises
+    ``DatabaseUnavailable`` with its last words when it fails, ``Unfinished`` when it takes too long.
     """
-    account = server_account(config)
+    account = server_account(config) if as_server else _own_account()
     command = [str(postgres_bin_dir(config) / program), *arguments]
     with TemporaryFile("w+") as output, TemporaryFile("w+") as complaints:
         process = _spawn(command, account, output, complaints)

@@ -18,6 +18,8 @@ import secrets
 import shutil
 from pathlib import Path
 
+from psycopg2.extensions import make_dsn
+
 from orchestrator.clients.files import sync_folder, write_atomically
 from orchestrator.clients.postgres.binaries import end_leftovers, run
 from orchestrator.clients.postgres.configuration import APPLICATION, SUPERUSER
@@ -122,6 +124,25 @@ class Rebuild:
         arguments = [f"--pgdata={new}", f"--dbname={source}", "--checkpoint=fast", "--wal-method=stream"]
         run(self._config, "pg_basebackup", [*arguments, "--no-password"], timeout_s=BACKUP_TIMEOUT_S)
         self._finish(new)
+
+    def set_aside(self, place: Path) -> None:
+        """See ``Postgres.set_aside``."""
+        self._require_stopped()
+        if self._data.exists():
+            shutil.move(self._data, place)
+            sync_folder(self._data.parent)
+        self._forget_rewind()
+
+    def dump(self, file: Path, timeout_s: float) -> None:
+        """See ``Postgres.dump``."""
+        source = make_dsn(
+            host=str(self._config.paths.run),
+            port=self._config.ports.postgres,
+            user=SUPERUSER,
+            dbname=APPLICATION,
+        )
+        arguments = ["--format=custom", f"--file={file}", f"--dbname={source}", "--no-password"]
+        run(self._config, "pg_dump", arguments, timeout_s=timeout_s, as_server=False)
 
     def discard_old(self) -> None:
         """Remove the database that was replaced, once its successor has started."""
