@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import signal
 import subprocess
 import tarfile
 from collections.abc import Callable, Iterator
@@ -16,34 +18,38 @@ from agent import daemon
 from agent.settings import Folder
 from demo.cluster import Cluster
 from demo.rest import Client
-from tests.cluster.house import WHOLE_S
+from tests.cluster.house import WHOLE_S, House
 from tests.support.login_sshd import Machine, login_machine
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 
 COMMAND_S = 120.0
+NAME = "far"
 ENDED = ("terminated", "failed", "cancelled")
 BLUEPRINT = """\
 tosca_definitions_version: cloudify_dsl_1_3
 imports: [cloudify/types/types.yaml]
-inputs: {ledger: {}, gate: {}, machine: {}, agent: {}}
+inputs: {place: {}, machine: {}, agent: {}}
 plugins:
   far: {executor: host_agent, source: plugin, install: false}
 node_types:
+  machine:
+    derived_from: cloudify.nodes.Compute
+    properties:
+      ip: {default: {get_input: machine}}
+      agent_config: {default: {get_input: agent}}
   piece:
     derived_from: cloudify.nodes.Root
     interfaces:
       errand:
-        hold:
-          implementation: far.far.hold
-          inputs: {ledger: {default: {get_input: ledger}}, gate: {default: {get_input: gate}}}
+        do: {implementation: far.far.hold, inputs: {place: {default: {get_input: place}}}}
+        do_again: {implementation: far.far.hold_again, inputs: {place: {default: {get_input: place}}}}
 node_templates:
-  machine:
-    type: cloudify.nodes.Compute
-    properties: {ip: {get_input: machine}, agent_config: {get_input: agent}}
-  piece:
-    type: piece
-    relationships: [{type: cloudify.relationships.contained_in, target: machine}]
+  near: {type: machine}
+  other: {type: machine}
+  early: {type: piece, relationships: &on_near [{type: cloudify.relationships.contained_in, target: near}]}
+  late: {type: piece, relationships: *on_near}
+  untaken: {type: piece, relationships: [{type: cloudify.relationships.contained_in, target: other}]}
 """
 PLUGIN = """\
 import os
@@ -53,19 +59,27 @@ from cloudify import ctx
 from cloudify.decorators import operation
 
 
+def write(place, word):
+    with open(os.path.join(place, 'ledger'), 'a') as file:
+        file.write(f'{ctx.execution_id} {ctx.node.id} {word}\\n')
+
+
 @operation
-def hold(ledger, gate, **_):
-    with open(ledger, 'a') as file:
-        file.write(f'{ctx.execution_id} begun\\n')
-    while not os.path.exists(gate):
+def hold(place, **_):
+    write(place, 'begun')
+    while not os.path.exists(os.path.join(place, f'{ctx.execution_id}.{ctx.node.id}')):
         time.sleep(0.05)
-    with open(ledger, 'a') as file:
-        file.write(f'{ctx.execution_id} done\\n')
+    write(place, 'done')
+
+
+@operation(resumable=True)
+def hold_again(place, **_):
+    hold(place)
 """
 
 
 def archive() -> bytes:
-    """The blueprint. Its operation must not run twice: it is not resumable."""
+    """The blueprint. ``errand.do`` must not run twice; ``errand.do_again`` may."""
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w:gz") as tar:
         for name, text in {"blueprint.yaml": BLUEPRINT, "plugin/far.py": PLUGIN}.items():
@@ -76,19 +90,23 @@ def archive() -> bytes:
 
 
 class Far:
-    """A deployment on a machine with an agent, and the ledger outside of the cluster."""
+    """A deployment on two machines with agents, and the ledger outside of the cluster."""
 
-    def __init__(self, cluster: Cluster, machine: Machine, place: Path, name: str) -> None:
-        self.cluster, self.machine, self.place, self.name = cluster, machine, place, name
-        self.ledger, self.gate = place / "ledger", place / "gate"
+    def __init__(self, house: House, machine: Machine, place: Path) -> None:
+        self.house, self.machine, self.place = house, machine, place
+        self.ledger = place / "ledger"
         self.ledger.touch()
+
+    @property
+    def cluster(self) -> Cluster:
+        return self.house.cluster
 
     @property
     def client(self) -> Client:
         return self.cluster.client(read_timeout_s=60.0)
 
     def deploy(self) -> None:
-        """Install it; that brings the agent there."""
+        """Install it; that brings the agents there."""
         login = self.machine.fabric_env()
         agent = {
             "install_method": "remote",
@@ -98,26 +116,23 @@ class Far:
             "basedir": str(self.place),
             "process_management": {"name": "detach"},
         }
-        inputs = {
-            "ledger": str(self.ledger),
-            "gate": str(self.gate),
-            "machine": self.machine.host,
-            "agent": agent,
-        }
-        self.client.request("PUT", f"/blueprints/{self.name}", data=archive())
-        body = {"blueprint_id": self.name, "inputs": inputs}
-        self.client.request("PUT", f"/deployments/{self.name}", json=body)
+        inputs = {"place": str(self.place), "machine": self.machine.host, "agent": agent}
+        self.client.request("PUT", f"/blueprints/{NAME}", data=archive())
+        self.client.request("PUT", f"/deployments/{NAME}", json={"blueprint_id": NAME, "inputs": inputs})
         found = self.ends(self.start("install"))
         assert (found["status"], found["error"]) == ("terminated", None)
 
     def start(self, workflow: str, **parameters: Any) -> str:
-        body = {"deployment_id": self.name, "workflow_id": workflow, "parameters": parameters}
+        body = {"deployment_id": NAME, "workflow_id": workflow, "parameters": parameters}
         identifier: str = self.client.request("POST", "/executions", json=body).content["id"]
         return identifier
 
-    def errand(self) -> str:
-        """Let the agent do what waits at the gate."""
-        return self.start("execute_operation", operation="errand.hold", node_ids=["piece"])
+    def errand(self, *nodes: str, operation: str = "errand.do") -> str:
+        """Let agents do what waits at the gates of these nodes."""
+        return self.start("execute_operation", operation=operation, node_ids=list(nodes))
+
+    def open_gate(self, identifier: str, node: str) -> None:
+        (self.place / f"{identifier}.{node}").touch()
 
     def execution(self, identifier: str) -> dict[str, Any]:
         found: dict[str, Any] = self.client.request("GET", f"/executions/{identifier}").content
@@ -127,62 +142,125 @@ class Far:
         self.until(lambda: self.execution(identifier)["status"] in ENDED, "the execution ends")
         return self.execution(identifier)
 
-    def words(self, identifier: str) -> list[str]:
-        """What the ledger says of an execution."""
+    def states(self, identifier: str) -> set[str]:
+        """Of the execution's operations."""
+        found = self.client.items("/operations", execution_id=identifier, type="RemoteTask")
+        return {item["state"] for item in found}
+
+    def words(self, identifier: str, node: str) -> list[str]:
+        """What the ledger says of one node's operation in an execution."""
         lines = (line.split() for line in self.ledger.read_text().splitlines())
-        return [word for execution, word in lines if execution == identifier]
+        return [word for execution, name, word in lines if (execution, name) == (identifier, node)]
 
     def until(self, holds: Callable[[], bool], what: str) -> None:
         self.cluster.wait(holds, WHOLE_S, what)
 
-    def begins(self, identifier: str) -> None:
-        self.until(lambda: self.words(identifier) == ["begun"], "it runs on the agent")
+    def says(self, identifier: str, node: str, *words: str) -> None:
+        """Wait until the ledger says just this."""
+        self.until(lambda: self.words(identifier, node) == [*words], f"{node} has {' and '.join(words)}")
 
-    @property
-    def folder(self) -> Folder:
-        """The agent's."""
-        (found,) = self.place.glob("machine_*/state")
+    def folder(self, machine: str) -> Folder:
+        """The agent's on a machine."""
+        (found,) = self.place.glob(f"{machine}_*/state")
         return Folder(found)
 
-    def agent(self, command: str) -> dict[str, Any]:
-        program = self.folder.path.parent / "bin" / "cfy_agent"
+    def agent(self, machine: str, command: str) -> dict[str, Any]:
+        program = self.folder(machine).path.parent / "bin" / "cfy_agent"
         said = subprocess.run(
             [program, command], capture_output=True, text=True, check=True, timeout=COMMAND_S
         )
         return json.loads(said.stdout) if command == "status" else {}
 
+    def kill_agent(self, machine: str) -> None:
+        """It ends without a word."""
+        pid = daemon.running(self.folder(machine))
+        assert pid is not None, "the agent does not run"
+        os.kill(pid, signal.SIGKILL)
+        self.until(lambda: daemon.running(self.folder(machine)) is None, "the agent is gone")
 
-@pytest.fixture
-def far(cluster: Cluster, tmp_path: Path) -> Iterator[Far]:
-    place = tmp_path / "place"
-    login = tmp_path / "login"
-    place.mkdir()
-    login.mkdir()
-    with login_machine(login) as machine:
-        made = Far(cluster, machine, place, f"far-{tmp_path.name[-12:].replace('_', '-')}")
+    def knows(self, *addresses: str) -> bool:
+        """Whether both agents have this list of members."""
+        agents = (self.folder(machine) for machine in ("near", "other"))
+        return all(sorted(agent.settings().members) == sorted(addresses) for agent in agents)
+
+
+@pytest.fixture(scope="module")
+def standing(formed: House, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Far]:
+    """Installed once for all stories: they differ in what happens while it works."""
+    formed.make_whole()
+    place = tmp_path_factory.mktemp("place")
+    with login_machine(tmp_path_factory.mktemp("login")) as machine:
+        made = Far(formed, machine, place)
         try:
             made.deploy()
             yield made
         finally:
-            made.gate.touch()
-            for found in place.glob("machine_*/state"):
+            for found in place.glob("*/state"):
                 daemon.stop(Folder(found))
 
 
-def test_what_ends_while_nobody_leads_is_told_to_the_next_leader(cluster: Cluster, far: Far):
-    identifier = far.errand()
-    far.begins(identifier)
+@pytest.fixture
+def far(cluster: Cluster, standing: Far) -> Far:
+    for machine in ("near", "other"):
+        standing.agent(machine, "start")
+    return standing
+
+
+def test_an_agent_that_is_killed_says_what_it_was_doing_and_does_again_what_it_may(far: Far):
+    identifier = far.errand("early")
+    far.says(identifier, "early", "begun")
+    far.kill_agent("near")
+    far.agent("near", "start")
+    found = far.ends(identifier)
+    assert found["status"] == "failed"
+    assert "far.hold" in found["error"]
+    assert "restarted while it ran" in found["error"]
+    assert far.words(identifier, "early") == ["begun"]
+
+    identifier = far.errand("late", operation="errand.do_again")
+    far.says(identifier, "late", "begun")
+    far.kill_agent("near")
+    far.agent("near", "start")
+    far.says(identifier, "late", "begun", "begun")
+    far.open_gate(identifier, "late")
+    assert far.ends(identifier)["status"] == "terminated"
+    assert far.words(identifier, "late") == ["begun", "begun", "done"]
+
+
+def test_each_operation_runs_once_whenever_the_leaders_machine_dies(cluster: Cluster, far: Far):
+    # One ends while nobody leads, one when somebody leads again, and one had not been fetched by its agent.
+    far.agent("other", "stop")
+    identifier = far.errand("early", "late", "untaken")
+    far.says(identifier, "early", "begun")
+    far.says(identifier, "late", "begun")
+    far.until(lambda: far.states(identifier) == {"sent"}, "all messages are in the broker")
     old = cluster.leader()
     second = next(node for node in cluster.bed if node is not old)
     # One member of three is no majority: nobody leads until the second one is back.
     second.kill()
     old.kill()
-    far.gate.touch()
-    far.until(lambda: far.words(identifier) == ["begun", "done"], "the agent has done it")
+    far.open_gate(identifier, "early")
+    far.says(identifier, "early", "begun", "done")
     second.start()
+    cluster.wait(lambda: cluster.leader() is not old, WHOLE_S, "somebody else leads")
+    far.until(lambda: far.agent("near", "status")["active"] == cluster.leader().host_ip, "it is followed")
+    far.open_gate(identifier, "late")
+    far.agent("other", "start")
+    far.says(identifier, "untaken", "begun")
+    far.open_gate(identifier, "untaken")
     found = far.ends(identifier)
     assert (found["status"], found["error"]) == ("terminated", None)
-    assert far.words(identifier) == ["begun", "done"]
-    assert far.agent("status")["active"] == cluster.leader().host_ip
+    for node in ("early", "late", "untaken"):
+        assert far.words(identifier, node) == ["begun", "done"]
     old.start()
     cluster.wait_until_whole(WHOLE_S)
+
+
+def test_agents_are_told_who_joins_and_who_leaves(house: House, cluster: Cluster, far: Far):
+    before = [node.host_ip for node in cluster.bed]
+    assert far.knows(*before)
+    new = house.new_manager()
+    house.cfy.join_cluster(new, cluster.leader())
+    far.until(lambda: far.knows(*before, new.host_ip), "both agents know the new member")
+    assert house.ask(cluster.leader(), "cluster", "nodes", "remove", new.name).exit_code == 0
+    far.until(lambda: far.knows(*before), "both agents have forgotten it")
