@@ -76,6 +76,11 @@ class ConsulServer:
         assert self.process is not None
         os.kill(self.process.pid, number)
 
+    def is_stopped(self) -> bool:
+        """Whether the agent stands still, after it got the signal to."""
+        assert self.process is not None
+        return processes.is_stopped(self.process.pid)
+
     def stop(self) -> None:
         """Kill the agent, frozen or not; can be called twice."""
         if self.process is not None:

@@ -5,9 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 
+def is_stopped(pid: int) -> bool:
+    """Whether every thread of a process stands still: on a busy machine some go on for a while."""
+    return all(_state(thread / "stat") in "Tt" for thread in Path(f"/proc/{pid}/task").iterdir())
+
+
+def _state(stat: Path) -> str:
+    return stat.read_text().rpartition(")")[2].split()[0]
+
+
 def is_there(pid: int) -> bool:
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        return _state(Path(f"/proc/{pid}/stat")) != "Z"
     except OSError:
         return False
 

@@ -25,6 +25,7 @@ BOUND_S = 1.5 + 2.0
 def frozen(*servers):
     for server in servers:
         server.signal(signal.SIGSTOP)
+    eventually(lambda: all(server.is_stopped() for server in servers), 30, "they stand still")
     try:
         yield
     finally:
