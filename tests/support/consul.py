@@ -19,6 +19,7 @@ from orchestrator.clients.consul import Consul
 from orchestrator.clients.consul_agent import AgentSettings
 from orchestrator.config import NodeConfig, Paths, Timing
 from orchestrator.formation import pki
+from tests.support import processes
 from tests.support.waiting import eventually
 
 
