@@ -41,7 +41,7 @@ def prepare(config: NodeConfig) -> None:
         _ensure_key(config.paths.ssh / name)
     write_atomically(config.paths.ssh / "sshd_config", daemon_config(config))
     write_atomically(config.paths.ssh / RSYNC_CONFIG, rsync_config(config))
-    authorized_keys(config).touch(mode=0o600)
+    _renew(config)
 
 
 def public_key(config: NodeConfig, name: str) -> str:
@@ -56,8 +56,19 @@ def authorized_keys(config: NodeConfig) -> Path:
 
 def authorise(config: NodeConfig, members: Iterable[Member]) -> bool:
     """Let exactly these members do what the forced command does; whether that is a change."""
-    keys = sorted(member.ssh_client_key.strip() for member in members if member.ssh_client_key)
-    text = "".join(f"{_restriction(config)} {key}\n" for key in keys)
+    return _let_in(config, (member.ssh_client_key.strip() for member in members if member.ssh_client_key))
+
+
+def _renew(config: NodeConfig) -> None:
+    """Whom an earlier version let in may do what this one's forced command does: its arguments are others."""
+    path = authorized_keys(config)
+    lines = path.read_text().splitlines() if path.exists() else []
+    # A key is its type and base64, as ``public_key`` gives it, at the end of its line.
+    _let_in(config, (" ".join(line.split()[-2:]) for line in lines))
+
+
+def _let_in(config: NodeConfig, keys: Iterable[str]) -> bool:
+    text = "".join(f"{_restriction(config)} {key}\n" for key in sorted(keys))
     path = authorized_keys(config)
     if path.exists() and path.read_text() == text:
         return False

@@ -114,5 +114,14 @@ def test_who_lets_this_node_ask_for_nothing_does_not_say_yes(ask, members):
     assert ask() == {"n2"}
 
 
+def test_whom_an_earlier_version_let_in_is_answered_after_an_installation_over_it(ask, members):
+    config = members["n2"].config
+    keys = ssh_files.authorized_keys(config)
+    keys.write_text(keys.read_text().replace(f" {config.paths.word_file}", ""))
+    assert ask() == {"n3"}
+    ssh_files.prepare(config)
+    assert ask() == {"n2", "n3"}
+
+
 def test_a_leader_of_another_term_is_not_confirmed(ask):
     assert ask(term=TERM - 1) == frozenset()
