@@ -2,9 +2,9 @@
 
 Run by ``make bench-rest``. Clients that keep their connections read from a manager that is alone and from a
 cluster's leader, in turns. What the gate costs is measured three times. Its verdict by itself, over and over.
-Its verdicts in a service that is read from: what they take of the processor time of a request. And that service
-asking for it in one round and not in the next: the difference is told with the range in which its median lies in
-19 of 20 cases, for two rounds on a machine that does other things as well may differ by more than that.
+Its verdicts in a service that is read from: what they take of a request's processor time. And that service
+asking for it in one round and not in the next. There the difference is told with the range in which its
+median lies in 19 of 20 cases, for two rounds on a machine that does other things as well differ by more.
 """
 
 from __future__ import annotations
