@@ -32,7 +32,7 @@ class Observer:
         database = clients.postgres.read()
         view, confirmed_until_s = None, 0.0
         if membership is MembershipState.MEMBER:
-            patience_s = confirmation.patience_s(told, clients.config.timing.consul_timeout_s)
+            patience_s = confirmation.patience_s(told)
             view = leadership.renew_and_read(clients, self.stopwatch, began_s, patience_s)
             confirmed_until_s = self._confirmed_until_s(view, told)
         own_session = session.read(clients.config)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 
 from orchestrator.clients import Clients
 from orchestrator.clients.clock import now_s
@@ -20,10 +21,10 @@ WORD_LASTS = 2.0
 again before the members take part in a round."""
 
 
-def patience_s(told: LeaseState, most_s: float) -> float:
-    """For how long Consul may be waited for, so that a leader can still turn to the members."""
+def patience_s(told: LeaseState) -> float:
+    """For how long Consul may be waited for in all, so that a leader can still turn to the members."""
     left_s = told.valid_until_s - now_s()
-    return min(most_s, HALF * left_s) if told.serves and left_s > 0 else most_s
+    return HALF * left_s if told.serves and left_s > 0 else math.inf
 
 
 def confirmed_until_s(clients: Clients, told: LeaseState, ttl_s: float) -> float:

@@ -18,7 +18,7 @@ def renew_and_read(
 ) -> ClusterView | None:
     """Pass the heartbeat, then read through the servers what is true after it. None: cut off.
 
-    Consul is not waited for longer than ``patience_s``, each time that it is asked.
+    Consul is not waited for longer than ``patience_s``, all in all.
 
     The order matters. Passing a check is answered by the local agent alone and proves nothing; the
     consistent read that follows it shows that the servers are there and still know the session.

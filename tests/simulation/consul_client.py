@@ -38,7 +38,7 @@ class SimConsulClient:
     @contextmanager
     def within(self, timeout_s: float) -> Iterator[None]:
         """While the servers are gone, an agent says nothing for as long as it is waited for."""
-        usual_s, self._patience_s = self._patience_s, timeout_s
+        usual_s, self._patience_s = self._patience_s, min(self._patience_s, timeout_s)
         try:
             yield
         finally:

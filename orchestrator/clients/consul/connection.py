@@ -53,7 +53,10 @@ class Connection:
 
     @contextmanager
     def within(self, timeout_s: float) -> Iterator[None]:
-        """Have each request answered in ``timeout_s`` or given up, while the context lasts."""
+        """Have all that is asked in the context answered in ``timeout_s`` together, or given up.
+
+        For whoever has this connection for itself: other threads would be bound by it as well.
+        """
         with self._api.http.within(timeout_s):
             yield
 

@@ -7,6 +7,8 @@ a quarter of the processor time and half of the wall time that ``requests`` take
 
 from __future__ import annotations
 
+import math
+import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -51,15 +53,22 @@ class Transport:
         self._links = Links(host, port, ssl)
         self._address = endpoint(host, port)
         self._timeout_s = timeout_s
+        self._over_at_s = math.inf
 
     @contextmanager
     def within(self, timeout_s: float) -> Iterator[None]:
-        """Have another bound for a while."""
-        usual_s, self._timeout_s = self._timeout_s, timeout_s
+        """Have one bound more for a while, over all requests together."""
+        self._over_at_s = time.monotonic() + timeout_s
         try:
             yield
         finally:
-            self._timeout_s = usual_s
+            self._over_at_s = math.inf
+
+    def _bound_s(self) -> float:
+        left_s = self._over_at_s - time.monotonic()
+        if left_s <= 0:
+            raise TimeoutError("the time for all requests is over")
+        return min(self._timeout_s, left_s)
 
     def get(self, callback: Callback, path: str, params: Params = None, headers: Any = None) -> Any:
         """Ask. A blocking query is given the time that it may take."""
@@ -89,7 +98,9 @@ class Transport:
         data = content.get("data")
         body = data.encode() if isinstance(data, str) else data
         try:
-            with self._links.link(self._timeout_s, self._timeout_s + _wait_s(params)) as link:
+            with self._links.link(self._bound_s()) as link:
+                # To connect may have taken a part of the time.
+                link.sock.settimeout(self._bound_s() + _wait_s(params))
                 link.request(verb, target, body=body, headers=content.get("headers") or {})
                 answer = link.getresponse()
                 received = answer.read()

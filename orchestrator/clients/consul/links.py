@@ -21,14 +21,13 @@ class Links:
         self._own = threading.local()
 
     @contextmanager
-    def link(self, connect_timeout_s: float, answer_timeout_s: float) -> Iterator[HTTPSConnection]:
-        """A connection for one request, and kept if that succeeds.
+    def link(self, connect_timeout_s: float) -> Iterator[HTTPSConnection]:
+        """A connection for one request, and kept if that succeeds. How long an answer may take is to be set.
 
         Raises ``OSError`` when there is no agent that shows a good certificate.
         """
         link = self._take() or self._connect(connect_timeout_s)
         try:
-            link.sock.settimeout(answer_timeout_s)
             yield link
         except BaseException:
             # An answer that was not waited for would be taken for that to the next question.

@@ -58,6 +58,13 @@ def test_a_frozen_agent_is_given_up_on(cluster):
         assert not fresh.ready()
 
 
+def test_there_is_one_bound_for_all_that_is_asked_within_it(cluster):
+    client = cluster[0].client
+    with client.within(0.5):
+        eventually(lambda: refuses(client.view), 30, "the time for all of it is over")
+    client.view()
+
+
 def test_a_server_without_majority_confirms_nothing(cluster):
     client = cluster[0].client
     client.set_paused(True)
