@@ -16,6 +16,9 @@ HALF = 0.5
 """Of what is left of a lease, Consul may take so much to answer: the members have to be asked in the rest."""
 
 ALMOST_ALL = 0.8
+LONGEST_S = 5.0
+"""However long the lease lasts: a tick has its own limit, and one member that hangs must not use it up."""
+
 WORD_LASTS = 2.0
 """A word is given for so many times to live of the lease: when Consul is back, the leader takes its lease
 again before the members take part in a round."""
@@ -37,7 +40,7 @@ def confirmed_until_s(clients: Clients, told: LeaseState, ttl_s: float) -> float
     known = office.read(clients.config)
     if known is None or known.term != told.term or not told.leads(asked_at_s):
         return 0.0
-    timeout_s = ALMOST_ALL * (told.valid_until_s - asked_at_s)
+    timeout_s = min(LONGEST_S, ALMOST_ALL * (told.valid_until_s - asked_at_s))
     follow = clients.peers.confirm(known, WORD_LASTS * ttl_s, timeout_s)
     if not known.is_confirmed_by(follow):
         log.warning(

@@ -15,6 +15,7 @@ from orchestrator.model.snapshot import Member, Office
 from orchestrator.observe import confirmation
 from orchestrator.record import office
 from orchestrator.record.lease_file import LeaseState
+from tasks.tick import TICK_TIME_LIMIT_S
 from tests.unit.decide.pictures import FREE, INDEX, TERM, leader, replica
 
 TTL_S, LEFT_S = 3.0, 60.0
@@ -52,6 +53,11 @@ def test_the_leader_goes_on_for_less_than_the_members_have_promised(config):
     assert term == TERM
     assert 0 < lasts_s <= TTL_S - config.timing.guard_margin_s < word_s
     assert timeout_s < LEFT_S
+
+
+def test_members_that_hang_do_not_use_up_the_time_that_a_tick_may_take(config):
+    _, [(_, _, timeout_s)] = confirmed_s(config, told(valid_until_s=now_s() + 300))
+    assert timeout_s < TICK_TIME_LIMIT_S / 2
 
 
 def test_one_of_two_is_enough_and_none_is_not(config):
