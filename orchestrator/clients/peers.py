@@ -47,6 +47,10 @@ class Peers:
         log.info("%s asked %s to fence itself for term %d: %s", self._me, member.name, term, answer)
         return answer == "fenced"
 
+    def make_ready(self) -> None:
+        """Load what is needed to ask, which otherwise is loaded, at its expense, by the first question."""
+        import paramiko  # noqa: F401, PLC0415 - see ``_converse``
+
     def confirm(self, office: Office, for_s: float, timeout_s: float) -> frozenset[str]:
         """Which of the other members follow this node in its office, and give their word on it ``for_s``.
 

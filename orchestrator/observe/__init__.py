@@ -33,7 +33,8 @@ class Observer:
         view, confirmed_until_s = None, 0.0
         if membership is MembershipState.MEMBER:
             patience_s = confirmation.patience_s(told)
-            view = leadership.renew_and_read(clients, self.stopwatch, began_s, patience_s)
+            with confirmation.made_ready(clients, told):
+                view = leadership.renew_and_read(clients, self.stopwatch, began_s, patience_s)
             confirmed_until_s = self._confirmed_until_s(view, told)
         own_session = session.read(clients.config)
         leads = view is not None and view.lease.held_by(own_session)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Timer
 
 from orchestrator.clients import Clients
 from orchestrator.clients.clock import now_s
@@ -19,6 +22,9 @@ ALMOST_ALL = 0.8
 LONGEST_S = 5.0
 """However long the lease lasts: a tick has its own limit, and one member that hangs must not use it up."""
 
+SLOW_S = 0.3
+"""Much longer than Consul takes when all is well."""
+
 WORD_LASTS = 2.0
 """A word is given for so many times to live of the lease: when Consul is back, the leader takes its lease
 again before the members take part in a round."""
@@ -28,6 +34,22 @@ def patience_s(told: LeaseState) -> float:
     """For how long Consul may be waited for in all, so that a leader can still turn to the members."""
     left_s = told.valid_until_s - now_s()
     return HALF * left_s if told.serves and left_s > 0 else math.inf
+
+
+@contextmanager
+def made_ready(clients: Clients, told: LeaseState) -> Iterator[None]:
+    """When Consul keeps a leader waiting, load meanwhile what it takes to ask the members.
+
+    On a busy machine that takes as long as there is to ask them in.
+    """
+    timer = Timer(SLOW_S, clients.peers.make_ready)
+    timer.daemon = True
+    if told.serves:
+        timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def confirmed_until_s(clients: Clients, told: LeaseState, ttl_s: float) -> float:

@@ -60,6 +60,7 @@ def world(size: int, seed: int | None, *, with_files: bool = False) -> Iterator[
             stack.enter_context(mock.patch(f"orchestrator.record.{module}.write_atomically", _write))
         stack.enter_context(mock.patch("orchestrator.act.postgres.ThreadPoolExecutor", _AtOnce))
         stack.enter_context(mock.patch("orchestrator.act.postgres.ssh_files.authorise"))
+        stack.enter_context(mock.patch("orchestrator.observe.confirmation.Timer"))
         stack.enter_context(mock.patch("orchestrator.record.journal.tell"))
         for step in ("begin", "finish"):
             folder = MemoryFile({})

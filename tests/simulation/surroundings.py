@@ -88,6 +88,9 @@ class SimPeers:
         cluster.tell(self._machine.name, f"fences {member.name} by force")
         return True
 
+    def make_ready(self) -> None:
+        """Nothing has to be loaded here."""
+
     def confirm(self, office: Office, for_s: float, timeout_s: float) -> frozenset[str]:
         """As the forced command does it, and as slowly: much may happen between its steps."""
         machines = self._machine.cluster.machines

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import threading
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 from types import SimpleNamespace
 
 import pytest
@@ -58,6 +60,37 @@ def test_the_leader_goes_on_for_less_than_the_members_have_promised(config):
 def test_members_that_hang_do_not_use_up_the_time_that_a_tick_may_take(config):
     _, [(_, _, timeout_s)] = confirmed_s(config, told(valid_until_s=now_s() + 300))
     assert timeout_s < TICK_TIME_LIMIT_S / 2
+
+
+@pytest.fixture
+def ready():
+    return Event()
+
+
+@pytest.fixture
+def clients(ready):
+    return SimpleNamespace(peers=SimpleNamespace(make_ready=ready.set))
+
+
+def test_a_leader_whom_consul_keeps_waiting_makes_ready_to_ask_its_members(clients, ready):
+    with confirmation.made_ready(clients, told()):
+        assert ready.wait(30)
+
+
+def test_a_leader_whom_consul_answers_has_nothing_loaded(clients, ready):
+    with confirmation.made_ready(clients, told()):
+        (timer,) = timers()
+    timer.join()
+    assert not ready.is_set()
+
+
+def test_who_has_nobody_to_ask_does_not_make_ready(clients):
+    with confirmation.made_ready(clients, told(serving=False)):
+        assert timers() == []
+
+
+def timers():
+    return [thread for thread in threading.enumerate() if isinstance(thread, threading.Timer)]
 
 
 def test_one_of_two_is_enough_and_none_is_not(config):
