@@ -22,11 +22,14 @@ PACKAGES = (
     *("iproute2", "iputils-ping", "nftables", "procps", "curl", "ca-certificates", "sudo", "logrotate"),
     *("python3", "python3-venv", "openssh-server", "openssh-client", "rsync", "debian-archive-keyring"),
 )
-SCRIPTS = Path(__file__).parents[3] / "scripts"
-NEEDED_SCRIPTS = (
-    *("apt.sh", "find-postgres.sh", "find-python.sh"),
-    *("install-consul.sh", "install-packages.sh"),
+PROJECT = Path(__file__).parents[3]
+NEEDED = (
+    *("scripts/apt.sh", "scripts/find-postgres.sh", "scripts/find-python.sh"),
+    *("scripts/install-consul.sh", "scripts/install-packages.sh"),
+    "vagrant/provision/packages.sh",
 )
+"""The project's own way to get a machine's packages, and what it stands on."""
+
 SETTINGS = (
     "--variant=minbase",
     "--mode=root",
@@ -37,10 +40,9 @@ SETTINGS = (
     "--dpkgopt=path-exclude=/usr/share/locale/*",
 )
 HOOKS = (
-    'mkdir "$1/root/scripts"',
-    f'for file in {" ".join(NEEDED_SCRIPTS)}; do cp "$BED_SCRIPTS/$file" "$1/root/scripts/"; done',
-    'chroot "$1" sh /root/scripts/install-packages.sh',
-    'rm -r "$1/root/scripts"',
+    f'mkdir "$1/source" && cd "$BED_PROJECT" && cp --parents {" ".join(NEEDED)} "$1/source"',
+    'chroot "$1" env SOURCE=/source sh /source/vagrant/provision/packages.sh',
+    'rm -r "$1/source"',
     # Each node makes its own of these.
     'rm -f "$1"/etc/ssh/ssh_host_* "$1/etc/hostname" "$1/etc/resolv.conf"',
     'install -d -m 2755 "$1/var/log/journal"',
@@ -63,7 +65,7 @@ def built() -> Path:
 
 
 def _key() -> str:
-    scripts = [(SCRIPTS / name).read_bytes() for name in NEEDED_SCRIPTS]
+    scripts = [(PROJECT / name).read_bytes() for name in NEEDED]
     return cache.digest([SUITE, *PACKAGES, *SETTINGS, *HOOKS, *scripts])
 
 
@@ -74,7 +76,7 @@ def _build(folder: Path) -> None:
         *("mmdebstrap", "--quiet", f"--include={','.join(PACKAGES)}", *SETTINGS, *hooks),
         *(SUITE, str(folder / ROOT), *sources()),
     ]
-    environment = {**host.environment(), "BED_SCRIPTS": str(SCRIPTS)}
+    environment = {**host.environment(), "BED_PROJECT": str(PROJECT)}
     log = folder / "log"
     with log.open("w") as out:
         done = subprocess.run(

@@ -6,10 +6,13 @@ be seen from the machine's own network, and any number of beds use the same addr
 
 from __future__ import annotations
 
+import ctypes
 import json
+import os
 import re
 from collections.abc import Iterable
 from contextlib import suppress
+from pathlib import Path
 
 from tests.cluster.bed import host
 from tests.cluster.bed.errors import BedError, CommandFailed
@@ -23,6 +26,8 @@ BRIDGE = "br0"
 TABLE = "fault"
 HUNDRED = 100
 PLUG_TIMEOUT_S = 30.0
+CLONE_NEWNET = 0x40000000
+"""A network namespace, as ``setns(2)`` is asked for one."""
 
 
 def number_of(node: str) -> int:
@@ -119,6 +124,15 @@ class Network:
     def inside(self, *command: str) -> tuple[str, ...]:
         """A command as it has to be called to run where the switch is."""
         return ("nsenter", f"--net=/run/netns/{self.switch}", "--", *command)
+
+    def enter(self) -> None:
+        """Have the calling thread where the switch is: what it connects from here on reaches the nodes."""
+        # Python itself has setns from 3.12 on.
+        libc = ctypes.CDLL(None, use_errno=True)
+        with Path("/run/netns", self.switch).open() as namespace:
+            if libc.setns(namespace.fileno(), CLONE_NEWNET):
+                code = ctypes.get_errno()
+                raise OSError(code, os.strerror(code), namespace.name)
 
     def _forwards(self, node: str) -> bool:
         # The kernel tells the bridge, and the node, of a new connection a moment later.

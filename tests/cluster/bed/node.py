@@ -20,6 +20,9 @@ BOOT_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 120.0
 COPY_TIMEOUT_S = 300.0
 INSTALL_TIMEOUT_S = 600.0
+PROVISION = Path(__file__).parents[3] / "vagrant" / "provision"
+"""The scripts that make a manager of a machine, here and with Vagrant."""
+
 HAS_BOOTED = {"running", "degraded"}
 OFF, FROZEN = "off", "frozen"
 POWER_OFF = "-RTMIN+4"
@@ -47,6 +50,15 @@ class Node:
         self._bed = bed
         self._network = Network(bed)
         self._cgroup = Cgroup(f"{bed}/{name}")
+
+    @property
+    def host_ip(self) -> str:
+        """The address, as whoever writes to a cluster calls it (``demo.node``)."""
+        return self.address
+
+    def running(self) -> bool:
+        """Whether it is on, and does something."""
+        return self.state() not in {OFF, FROZEN}
 
     # What becomes of the machine.
 
@@ -192,12 +204,19 @@ class Node:
             places = {f"{staging}/{wheels.parent.name}": wheels for wheels in wheelhouse.folders()}
             for place, wheels in places.items():
                 self.copy(wheels, place)
-            links = [f"--find-links={place}" for place in places]
-            self.run("python3", "-m", "venv", folder, timeout_s=INSTALL_TIMEOUT_S)
-            pip = (f"{folder}/bin/pip", "install", "--quiet", "--no-index", "--no-cache-dir", *links)
-            self.run(*pip, wheelhouse.PROJECT, timeout_s=INSTALL_TIMEOUT_S)
+            self.provision("program", WHEELS=" ".join(places), PROGRAM=folder)
         finally:
             self.run("rm", "-rf", staging, check=False)
+
+    def provision(self, step: str, **variables: str) -> str:
+        """Do one step of ``vagrant/provision`` on the node, as Vagrant does; what it printed.
+
+        Raises ``CommandFailed``, and ``CommandTimedOut``.
+        """
+        given = (f"{name}={value}" for name, value in variables.items())
+        place = f"/run/provision/{step}.sh"
+        self.copy(PROVISION / f"{step}.sh", place)
+        return self.run("env", *given, "sh", place, timeout_s=INSTALL_TIMEOUT_S).stdout
 
     # What it consists of.
 
