@@ -1,6 +1,6 @@
 # `make help` lists what can be done. `make demo` and `make test` need nothing prepared.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-stop test test-unit test-slow test-bed lint format docs lock clean \
+.PHONY: help setup demo demo-stop test test-unit test-slow test-bed test-cluster vagrant-lxc lint format docs lock clean \
         simulate bench-failover bench-calm bench-idle bench-files bench-rest \
         bench-resume bench-workflows
 
@@ -24,13 +24,20 @@ demo-stop: ## take the demo down
 	@[ ! -x $(python) ] || $(python) -m demo down
 
 test: setup ## all the tests: unit, simulation, integration, cluster (JOBS=2: in how many processes)
-	@.venv/bin/pytest tests -m "not slow and not bed" --numprocesses $(JOBS) $(ARGS)
+	@.venv/bin/pytest tests -m "not slow and not bed and not vagrant" --numprocesses $(JOBS) $(ARGS)
 
 test-slow: setup ## random faults on real nodes, for minutes (ROUNDS=50 SEEDS="1 2 3")
 	@.venv/bin/pytest tests -m slow $(ARGS)
 
 test-bed: setup ## the bed of machines with systemd itself (as root; apt-get install mmdebstrap systemd-container nftables)
 	@.venv/bin/pytest tests -m bed $(ARGS)
+
+test-cluster: setup ## the stories of a cluster on machines with systemd (as root, with what test-bed needs)
+	@.venv/bin/pytest tests/cluster/machines -m bed $(ARGS)
+
+vagrant-lxc: setup ## the Vagrantfile itself, with LXC (as root; apt-get install vagrant vagrant-lxc lxc dnsmasq-base)
+	@$(python) -m tests.cluster.bed prepare >/dev/null
+	@unshare --net --mount --pid --fork --kill-child --mount-proc .venv/bin/pytest tests/cluster/vagrant -m vagrant $(ARGS)
 
 test-unit: setup ## the tests that start no server
 	@.venv/bin/pytest tests/unit tests/simulation $(ARGS)

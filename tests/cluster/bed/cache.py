@@ -59,7 +59,7 @@ def made_once(kind: str, key: str, make: Callable[[Path], None]) -> Path:
 
 def clear() -> None:
     """Remove everything that was made. A bed that stands on it would fall."""
-    for kind in ("images", "dependencies", "wheels"):
+    for kind in ("images", "boxes", "dependencies", "wheels"):
         remove_tree(home() / kind)
 
 
