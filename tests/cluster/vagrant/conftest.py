@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.bed import cache, host
-from tests.cluster.vagrant.world import Vagrant, made_world
+from tests.cluster.vagrant.world import Vagrant, made_world, remove_cgroups
 
 HERE = Path(__file__).parent
 TIMEOUT_S = 1800
@@ -38,4 +38,5 @@ def vagrant():
         yield vagrant
     finally:
         vagrant.run("destroy", "--force")
+        remove_cgroups()
         host.remove_tree(folder)

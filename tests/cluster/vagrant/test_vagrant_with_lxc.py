@@ -12,7 +12,7 @@ SERVICES = "systemctl show --property=Id,MainPID 'cloudify-*.service'"
 
 
 @pytest.fixture(scope="module")
-def formed(vagrant):
+def said(vagrant):
     """Three machines, and what ``vagrant up`` said."""
     return vagrant.run("up")
 
@@ -31,19 +31,19 @@ def whole(vagrant, asked, names):
     return leaders[0]
 
 
-def test_it_ends_with_a_formed_cluster_and_says_what_to_try(vagrant, formed):
-    assert "The cluster is formed. What to try next" in formed
+def test_it_ends_with_a_formed_cluster_and_says_what_to_try(vagrant, said):
+    assert "The cluster is formed. What to try next" in said
     assert whole(vagrant, "n3", THREE) == "n1"
 
 
-def test_to_provision_again_changes_nothing(vagrant, formed):
+def test_to_provision_again_changes_nothing(vagrant, said):
     whole(vagrant, "n1", THREE)
     before = [vagrant.ssh(name, SERVICES) for name in THREE]
     vagrant.run("provision")
     assert [vagrant.ssh(name, SERVICES) for name in THREE] == before
 
 
-def test_a_leader_that_is_halted_comes_back_as_a_replica(vagrant, formed):
+def test_a_leader_that_is_halted_comes_back_as_a_replica(vagrant, said):
     assert whole(vagrant, "n2", THREE) == "n1"
     vagrant.run("halt", "--force", "n1")
     eventually(lambda: leader(vagrant, "n2") in {"n2", "n3"}, WHOLE_S, "another one leads")
@@ -51,7 +51,7 @@ def test_a_leader_that_is_halted_comes_back_as_a_replica(vagrant, formed):
     assert whole(vagrant, "n2", THREE) != "n1"
 
 
-def test_a_leader_that_is_unplugged_is_healed(vagrant, formed):
+def test_a_leader_that_is_unplugged_is_healed(vagrant, said):
     old = whole(vagrant, "n2", THREE)
     asked = next(name for name in THREE if name != old)
     vagrant.ssh(old, "sudo ip link set eth1 down")
@@ -60,7 +60,7 @@ def test_a_leader_that_is_unplugged_is_healed(vagrant, formed):
     assert whole(vagrant, asked, THREE) != old
 
 
-def test_a_machine_is_removed_and_made_anew(vagrant, formed):
+def test_a_machine_is_removed_and_made_anew(vagrant, said):
     old = whole(vagrant, "n1", THREE)
     gone = next(name for name in reversed(THREE) if name != old)
     asked = old

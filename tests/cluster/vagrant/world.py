@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,13 @@ def made_world(folder: Path) -> None:
         *(f"--interface={BRIDGE}", "--except-interface=lo", f"--dhcp-range={LEASES}"),
         *(f"--dhcp-leasefile={folder / 'leases'}", f"--pid-file={folder / 'dnsmasq.pid'}"),
     )
+
+
+def remove_cgroups() -> None:
+    """Remove what LXC leaves of its own: a place for the processes that looked after the machines."""
+    for folder in Path("/sys/fs/cgroup").glob("*/lxc.pivot"):
+        with suppress(OSError):  # Machines that are not of this world are in it, too.
+            folder.rmdir()
 
 
 def box() -> Path:
