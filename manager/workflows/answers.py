@@ -69,8 +69,7 @@ class AnswersReader:
     def _run(self) -> None:
         try:
             while True:
-                # It moves the oldest to where it is: that waits until there is one, and changes nothing.
-                if self._broker.blmove(ANSWERS, ANSWERS, BLOCK_S, "RIGHT", "RIGHT") is None:
+                if not self._there_are_some():
                     continue
                 if found := self._oldest():
                     self._go_on.clear()
@@ -78,6 +77,15 @@ class AnswersReader:
                     self._go_on.wait()
         except Exception as error:  # noqa: BLE001  # without answers nothing goes on, whatever the reason
             self._lost(f"the broker cannot be read: {error!r}")
+
+    def _there_are_some(self) -> bool:
+        """Wait for a second at most. A broker that takes longer is only slow: one that is lost says so."""
+        try:
+            # It moves the oldest to where it is: that waits until there is one, and changes nothing.
+            return self._broker.blmove(ANSWERS, ANSWERS, BLOCK_S, "RIGHT", "RIGHT") is not None
+        except redis.TimeoutError as error:
+            log.warning("The broker takes long to say whether there are answers: %s", error)
+            return False
 
     def _oldest(self) -> Taken | None:
         found = self._broker.lrange(ANSWERS, -MOST, -1)[::-1]

@@ -9,7 +9,6 @@ first start are one thing.
 from __future__ import annotations
 
 import logging
-import math
 import queue
 import time
 import uuid
@@ -25,6 +24,7 @@ from manager.slots import WriteSlot
 from manager.storage import Storage
 from manager.workflows import store
 from manager.workflows.answers import AnswersReader, Taken
+from manager.workflows.asking import Asking, Known
 from manager.workflows.beginning import Beginning
 from manager.workflows.model import Task
 from manager.workflows.runs import Live, Run
@@ -44,8 +44,6 @@ PATIENCE_S = 30.0
 """For how long a database is waited for that is there, but takes nothing at this moment."""
 
 RETRY_S = 0.2
-ASK_AGENTS_EVERY_S = 60.0
-"""A broker forgets what it gave to an agent whose connection broke. The agent knows what it has begun."""
 
 Release = Callable[[], object]
 IsOver = Callable[[int], bool]
@@ -53,13 +51,17 @@ IsOver = Callable[[int], bool]
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What the engine works with. ``release``: lets executions go that have waited for others, or a time."""
+    """What the engine works with.
+
+    ``release``: lets executions go that have waited for others, or a time. ``known``: see ``asking``.
+    """
 
     storage: Storage
     sender: Sender
     beginning: Beginning
     release: Release
     term: Callable[[], int | None]
+    known: Known
 
 
 class Engine:
@@ -71,9 +73,8 @@ class Engine:
         self._inbox: queue.SimpleQueue[Taken | None] = queue.SimpleQueue()
         self._runs: dict[int, Run] = {}
         self._owners: dict[str, tuple[Run, Live]] = {}
-        self._sent: dict[str, float] = {}
         self._alive: set[str] = set()
-        self._asked_agents: dict[str, float] = {}
+        self._asking = Asking(parts.storage, parts.sender, parts.known)
         self._look_at_s = 0.0
         self._take_up_at_s = 0.0
         self._more = False
@@ -113,19 +114,19 @@ class Engine:
             turn.common.strays.clear()
             self._patiently(lambda: self._look(turn))
             due = self._runs
-            turn.common.sent = self._still_sent(turn.now_s)
+            turn.common.sent = self._asking.still_sent(turn.now_s)
             self._look_at_s = turn.now_s + self._pause_s()
         for run in list(due.values()):
             turn.do(run, partial(run.go_on, turn.now_s))
         self._keep(turn)
         # Before they are forgotten: a late answer is none for the run that goes on with the same execution.
-        sends = turn.sends + self._to_ask_again(turn.now_s)
+        sends = turn.sends
         self._own(due.values(), sends)
         self._forget_ended()
-        self._parts.sender.send(sends)
+        again = self._asking.due(self._under_way, turn.now_s)
+        self._parts.sender.send(sends + again)
         self._parts.sender.kill(turn.kills)
-        self._sent.update((task.id, turn.now_s) for task in sends)
-        self._asked_agents.update((task.id, turn.now_s) for task in sends if task.on_agent)
+        self._asking.sent(sends, again, turn.now_s)
 
     def _wait(self) -> list[Taken]:
         """What has come; returns after a second at the latest, and sooner when something is due."""
@@ -155,9 +156,9 @@ class Engine:
 
     def _answered(self, answers: list[Answer], turn: Turn) -> Iterator[Run]:
         for answer in answers:
+            if not self._asking.answered(answer):
+                continue
             self._alive.discard(answer.id)
-            self._sent.pop(answer.id, None)
-            self._asked_agents.pop(answer.id, None)
             run, live = self._owners.get(answer.id, (None, None))
             if run is None or live is None:
                 turn.common.strays.append(answer)
@@ -165,28 +166,10 @@ class Engine:
                 turn.do(run, partial(run.answer, live, answer, turn.now_s))
                 yield run
 
-    def _still_sent(self, now_s: float) -> list[str]:
-        """Those that wait for longer; most are answered before anybody could read that they are sent."""
-        found = [name for name, at_s in self._sent.items() if now_s - at_s >= LOOK_EVERY_S]
-        for name in found:
-            del self._sent[name]
-        return found
-
-    def _to_ask_again(self, now_s: float) -> list[Task]:
-        """Operations on agents that have not been answered for long: the same messages once more."""
-        waiting = [name for name, at_s in self._asked_agents.items() if now_s - at_s >= ASK_AGENTS_EVERY_S]
-        found = []
-        for name in waiting:
-            del self._asked_agents[name]
-            _, live = self._owners.get(name, (None, None))
-            if live is None or not live.graph.tasks[name].under_way:
-                continue
-            # While an agent is away, one copy waits for it, and no more.
-            if self._parts.sender.agent_has_messages(live.graph.tasks[name]):
-                self._asked_agents[name] = now_s
-            else:
-                found.append(live.graph.tasks[name])
-        return found
+    def _under_way(self, name: str) -> Task | None:
+        """An operation that somebody may be carrying out, as it was sent; None: nobody is."""
+        _, live = self._owners.get(name, (None, None))
+        return live.graph.tasks[name] if live is not None and live.graph.tasks[name].under_way else None
 
     def _look(self, turn: Turn) -> None:
         """Look at the database: what nobody works on, what is wished, and what was built meanwhile."""
@@ -227,8 +210,7 @@ class Engine:
             run = Run.failed(facts, f"It cannot begin: {error!r}", turn.parts[facts.pk])
         self._runs[facts.pk] = run
         self._own([run], [])
-        on_agents = (task.id for live in run.live for task in live.graph.running if task.on_agent)
-        self._asked_agents.update(dict.fromkeys(on_agents, -math.inf))
+        self._asking.taken_up(task for live in run.live for task in live.graph.running)
 
     def _drop(self, run: Run) -> None:
         """It is somebody else's now, or nobody's: a deployment was deleted by force, or REST has ended it."""

@@ -83,6 +83,10 @@ class Sender:
         """Whether the agent that a task is for has messages that it did not fetch yet."""
         return bool(self._broker.llen(agent_queue(task.parameters["agent"])))
 
+    def operations_wait(self) -> bool:
+        """Whether there are messages that this manager's worker did not fetch yet."""
+        return bool(self._broker.llen(OPERATIONS))
+
     def kill(self, tasks: Iterable[Task]) -> None:
         """Have those ended that run, or wait to: on this manager, or on an agent that hears it."""
         kill(self._app, [task_id(task.id, task.retries) for task in tasks])

@@ -28,6 +28,7 @@ from manager.operations.worker import prepare, run_worker
 from manager.slots import WriteSlot
 from manager.storage import Storage, engine_for
 from manager.workflows.answers import AnswersReader
+from manager.workflows.asking import known_by_worker
 from manager.workflows.beginning import Beginning
 from manager.workflows.engine import Engine, Parts
 from manager.workflows.listener import Listener
@@ -77,9 +78,8 @@ def _run_engine(gateway: Gateway, operations: OperationsSettings, app: Celery) -
         with storage.writing(WriteSlot()) as session:
             executing.release_waiting(session)
 
-    engine = Engine(
-        Parts(storage, Sender(app, Tokens(storage).of), Beginning(storage, retrying), release, gateway.term)
-    )
+    sender, known = Sender(app, Tokens(storage).of), known_by_worker(app, operations.node)
+    engine = Engine(Parts(storage, sender, Beginning(storage, retrying), release, gateway.term, known))
     reader = AnswersReader(broker_of(app), engine.take, _lost)
     Listener(operations.database, engine.name).start(engine.wake, _lost)
     Following(app, storage, members_of(gateway.config)).start()

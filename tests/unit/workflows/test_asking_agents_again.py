@@ -8,7 +8,8 @@ from types import SimpleNamespace
 import pytest
 
 from manager.operations.message import Answer
-from manager.workflows.engine import ASK_AGENTS_EVERY_S, Engine, Parts
+from manager.workflows.asking import ASK_AGENTS_EVERY_S
+from manager.workflows.engine import Engine, Parts
 from manager.workflows.graph import Graph
 from manager.workflows.model import OperationState, Task, TaskType
 from manager.workflows.runs import Live
@@ -36,14 +37,14 @@ class FakeSender:
 @pytest.fixture
 def engine(monkeypatch) -> Engine:
     """It has sent one operation to an agent, long ago; there is no database."""
-    engine = Engine(Parts(None, FakeSender(), None, lambda: None, lambda: None))
+    engine = Engine(Parts(None, FakeSender(), None, lambda: None, lambda: None, lambda _: ()))
     for step in ("_look", "_keep"):
         monkeypatch.setattr(engine, step, lambda _: None)
     run = SimpleNamespace(
         facts=SimpleNamespace(pk=1), ended=False, live=[], has_process=False, answer=lambda *_: None
     )
     engine._owners["a"] = (run, Live(1, "g", Graph([ON_AGENT])))
-    engine._asked_agents["a"] = time.monotonic() - ASK_AGENTS_EVERY_S
+    engine._asking._agents._asked["a"] = time.monotonic() - ASK_AGENTS_EVERY_S
     return engine
 
 
@@ -59,7 +60,7 @@ def test_one_that_was_answered_is_not_sent_again(engine):
 
 
 def test_one_that_was_sent_lately_is_waited_for(engine):
-    engine._asked_agents["a"] = time.monotonic()
+    engine._asking._agents._asked["a"] = time.monotonic()
     engine.turn([])
     assert engine._parts.sender.sent == []
 
@@ -68,11 +69,11 @@ def test_while_an_agent_is_away_one_copy_waits_for_it_and_no_more(engine):
     engine._parts.sender.waiting = True
     engine.turn([])
     assert engine._parts.sender.sent == []
-    assert "a" in engine._asked_agents
+    assert "a" in engine._asking._agents._asked
 
 
 def test_one_whose_execution_has_ended_is_forgotten(engine):
     del engine._owners["a"]
     engine.turn([])
     assert engine._parts.sender.sent == []
-    assert engine._asked_agents == {}
+    assert engine._asking._agents._asked == {}
