@@ -164,11 +164,14 @@ def requested_term(request: str) -> "int | None":
 
 
 def held_term(lease_file: str) -> int:
-    """The term that this node holds the lease in, as far as its last tick knew; 0 when it holds none."""
+    """The term that this node leads in, as far as its last tick knew; 0 when in none.
+
+    Either it holds the lease, or it goes on by the word of the members.
+    """
     try:
         with open(lease_file, "rb") as file:
             state = json.load(file)
-        return int(state["term"]) if state["held"] else 0
+        return int(state["term"]) if state["held"] or state["serving"] else 0
     except (OSError, ValueError, KeyError, TypeError):
         return 0
 

@@ -78,7 +78,7 @@ class SimPeers:
         nap(cluster.pace.between(0.1, timeout_s))
         other = cluster.machines[member.name]
         state = lease_file.read(other.config.paths.lease_file)
-        holds_a_newer_term = state is not None and state.held and state.term > term
+        holds_a_newer_term = state is not None and (state.held or state.serving) and state.term > term
         reachable = (
             cluster.linked(self._machine, other) and other.ssh_listens and not cluster.pace.happens(0.6)
         )

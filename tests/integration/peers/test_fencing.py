@@ -66,10 +66,13 @@ def test_a_standby_is_harmless_and_left_alone(old, peers):
     assert database.poll() is None
 
 
-def test_a_node_that_holds_a_newer_term_ignores_the_request(old, peers):
+@pytest.mark.parametrize(
+    "leads", [{"held": True}, {"serving": True}], ids=["it holds the lease", "its members confirm it"]
+)
+def test_a_node_that_leads_in_a_newer_term_ignores_the_request(old, peers, leads):
     old.start_daemon()
     database = old.start_database()
-    lease_file.write(old.config.paths.lease_file, LeaseState(member=True, term=TERM + 1, held=True))
+    lease_file.write(old.config.paths.lease_file, LeaseState(member=True, term=TERM + 1, **leads))
     assert not peers.fence(old.member, TERM, TIMEOUT_S)
     assert database.poll() is None
 
