@@ -194,6 +194,7 @@ class WorkflowsSettings(_Section):
     """How operations are run on the leader: so many at a time; one that fails is tried again so often."""
 
     max_operations: Annotated[int, Field(ge=1, le=1000)] = 50
+    max_custom_workflows: Annotated[int, Field(ge=1, le=1000)] = 40
     max_retries: Annotated[int, Field(ge=-1, le=10000)] = 60
     retry_interval_s: Seconds = 15.0
 

@@ -53,6 +53,9 @@ MEANINGS: Mapping[str, str] = {
     "files.retry_after_s": "After so long, what went wrong is tried again.",
     "files.transfer_timeout_s": "How long one transfer may take; the next one goes on where it ended.",
     "workflows.max_operations": "How many operations the leader runs at a time.",
+    "workflows.max_custom_workflows": (
+        "How many workflows that come with a blueprint run at a time, each in some 50 MiB; the others wait."
+    ),
     "workflows.max_retries": "How often an operation that failed is tried again; -1: for ever.",
     "workflows.retry_interval_s": "How long it waits before that.",
     "gossip.probe_interval_ms": "How often Consul's agents probe each other.",

@@ -10,7 +10,7 @@ from manager.storage import Storage
 from manager.workflows import builtin, mappings, soundness, store
 from manager.workflows.building import Graph
 from manager.workflows.context import Say, WorkflowContext
-from manager.workflows.processes import WorkflowProcess
+from manager.workflows.processes import Room, WorkflowProcess
 from manager.workflows.reading import Records, Retrying
 from manager.workflows.runs import Run
 from manager.workflows.store import Batch, Facts
@@ -21,9 +21,10 @@ log = logging.getLogger(__name__)
 class Beginning:
     """Makes a ``Run`` of each execution."""
 
-    def __init__(self, storage: Storage, retrying: Retrying) -> None:
+    def __init__(self, storage: Storage, retrying: Retrying, room: Room) -> None:
         self._storage = storage
         self._retrying = retrying
+        self._room = room
 
     def begin(
         self, facts: Facts, graphs: Sequence[store.Graph], batch: Batch, alive: Container[str] = ()
@@ -40,7 +41,8 @@ class Beginning:
             for graph in graphs:
                 soundness.check(graph.tasks, facts.id)
             if mappings.is_custom(plan):
-                return self._restored(Run(facts, batch, process=WorkflowProcess(facts.id)), graphs, alive)
+                process = WorkflowProcess(facts.id, self._room)
+                return self._restored(Run(facts, batch, process=process), graphs, alive)
             function = builtin.find(plan)
         except (mappings.UnknownWorkflow, soundness.Unsound, OSError) as error:
             return Run.failed(facts, str(error), batch)

@@ -277,9 +277,13 @@ class Run:
         live.graph.resume(alive)
 
     def _look_at_process(self, batch: Batch) -> None:
-        if self._process is None or self.live:
+        if self._process is None:
             return
-        outcome = self._process.outcome()
+        if not self._process.has_begun():
+            if self.facts.status == CANCELLING and not self.live:
+                self._end(batch, "cancelled")
+            return
+        outcome = None if self.live else self._process.outcome()
         if outcome is None:
             return
         self._process = None

@@ -33,6 +33,7 @@ from manager.workflows.beginning import Beginning
 from manager.workflows.engine import Engine, Parts
 from manager.workflows.listener import Listener
 from manager.workflows.logs import log_to_stderr
+from manager.workflows.processes import Room
 from manager.workflows.reading import Retrying
 from manager.workflows.rest import Rest, worker_works
 from manager.workflows.sending import Sender, broker_of
@@ -79,7 +80,8 @@ def _run_engine(gateway: Gateway, operations: OperationsSettings, app: Celery) -
             executing.release_waiting(session)
 
     sender, known = Sender(app, Tokens(storage).of), known_by_worker(app, operations.node)
-    engine = Engine(Parts(storage, sender, Beginning(storage, retrying), release, gateway.term, known))
+    beginning = Beginning(storage, retrying, Room(workflows.max_custom_workflows))
+    engine = Engine(Parts(storage, sender, beginning, release, gateway.term, known))
     reader = AnswersReader(broker_of(app), engine.take, _lost)
     Listener(operations.database, engine.name).start(engine.wake, _lost)
     Following(app, storage, members_of(gateway.config)).start()
