@@ -102,7 +102,7 @@ def setting_on_disk_forgotten(swap: Swap) -> None:
     performing(swap, actions.ConfirmRecord, confirm)
 
 
-@mutation("a change is made although the sync record is another one by now", seed=17, climate=STALE)
+@mutation("a change is made although the sync record is another one by now", seed=7, climate=STALE)
 def stale_record_accepted(swap: Swap) -> None:
     swap(act_postgres, "require_record", lambda *_: None)
     swap(act_leadership, "require_record", lambda *_: None)
