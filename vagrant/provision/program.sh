@@ -14,7 +14,7 @@ say() { echo "program: $*" >&2; }
 # One line that differs when anything differs that the program is made of.
 recipe() {
     if [ -n "${WHEELS:-}" ]; then
-        # shellcheck disable=SC2086 -- Several folders are several words.
+        # shellcheck disable=SC2086  # Several folders are several words.
         find $WHEELS -name '*.whl' -exec basename {} \; | sort | cat - "$(own_wheel)" | sha256sum
     else
         (cd "${SOURCE:?name the folder of the project, or WHEELS}" &&
