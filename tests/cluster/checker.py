@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+from requests import RequestException
+
 from demo.cluster import Cluster
 from demo.node import Node
 from demo.phases import Moment, unix_time
-from demo.rest import NoLeader, Rejected
 from demo.writer import Acknowledged, Journal
 from orchestrator.clients.postgres.connection import Connection
-from orchestrator.model.errors import DatabaseUnavailable
+from orchestrator.model.errors import ClusterError
 
 QUERY_S = 10.0
 TAKING_OFFICE = ("started", "elected")
 OF_ONE_LEADER = (*TAKING_OFFICE, "promoted", "announced", "serving")
 SHOWN = 5
+
+Names = Callable[[Node], set[str]]
+"""Gives the names in a node's own database."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +36,20 @@ class Reign:
     until: float
 
 
-def complaints(cluster: Cluster, journals: Sequence[Journal], began: Moment) -> list[str]:
-    """What is wrong; nothing, once the cluster has converged. ``began``: before the first of the writes."""
+def complaints(
+    cluster: Cluster, journals: Sequence[Journal], began: Moment, ask: Names | None = None
+) -> list[str]:
+    """What is wrong; nothing, once the cluster has converged. ``began``: before the first of the writes.
+
+    ``ask``: another way to a node's database than its socket.
+    """
     try:
         members = [cluster.bed[member["name"]] for member in cluster.members()]
         history = cluster.history()
-        found = [*_losses(members, journals), *_broken_terms(history)]
+        present = {node.name: (ask or names_on)(node) for node in members}
+        found = [*_losses(present, journals), *_broken_terms(history)]
         found += _usurpations(cluster, history, journals, began)
-    except (DatabaseUnavailable, NoLeader, Rejected) as error:
+    except (ClusterError, RequestException) as error:
         return [str(error)]
     return found
 
@@ -61,10 +71,9 @@ def query(node: Node, sql: str) -> list[Any]:
         connection.close()
 
 
-def _losses(members: Sequence[Node], journals: Sequence[Journal]) -> Iterator[str]:
+def _losses(present: Mapping[str, set[str]], journals: Sequence[Journal]) -> Iterator[str]:
     """Everything acknowledged is everywhere, and whatever else there is, is everywhere too."""
     promised = {write.name for journal in journals for write in journal.acknowledged}
-    present = {node.name: names_on(node) for node in members}
     everywhere = set.intersection(*present.values())
     for name, names in present.items():
         if lost := promised - names:

@@ -12,7 +12,7 @@ from demo.cluster import Cluster
 from demo.node import Node
 from demo.phases import Moment
 from demo.writer import Journal, Writer
-from tests.cluster.checker import complaints
+from tests.cluster import checker
 from tests.support.waiting import eventually
 
 SOON_S = 60.0
@@ -26,12 +26,19 @@ class Traffic:
     The latter would notice a member that acknowledges what it must not.
     """
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        writer: Callable[..., Writer] = Writer,
+        ask: checker.Names | None = None,
+    ) -> None:
+        """``writer`` and ``ask``: for managers that are reached in another way than those of a demo."""
         self._cluster = cluster
+        self._ask = ask
         self._began = Moment.now()
-        self._client = Writer(cluster.access, interval_s=0.03)
+        self._client = writer(cluster.access, interval_s=0.03)
         self._pinned = [
-            Writer(cluster.access_to(node), interval_s=0.2, retry_s=0.2)
+            writer(cluster.access_to(node), interval_s=0.2, retry_s=0.2)
             for node in cluster.bed
             if node.running()
         ]
@@ -96,7 +103,7 @@ class Traffic:
         found: list[str] = []
 
         def all_is_well() -> bool:
-            found[:] = complaints(self._cluster, self.journals, self._began)
+            found[:] = checker.complaints(self._cluster, self.journals, self._began, self._ask)
             return not found
 
         try:

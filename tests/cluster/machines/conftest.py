@@ -1,4 +1,4 @@
-"""Three machines with systemd, each with the program and no manager yet. Run by ``make test-bed``."""
+"""Three machines with systemd, each with the program and no manager yet. Run by ``make test-cluster``."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 
 from tests.cluster.bed import Bed
 from tests.cluster.machines.managers import Managers
+from tests.cluster.traffic import Traffic
 
 HERE = Path(__file__).parent
 TIMEOUT_S = 1800
@@ -21,7 +22,7 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.timeout(TIMEOUT_S))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def machines():
     with Bed.made(f"machines-{os.getpid()}") as bed:
         for node in bed:
@@ -29,10 +30,28 @@ def machines():
         yield bed
 
 
-@pytest.fixture(scope="module")
-def managers(machines):
-    """A manager on each machine, and a cluster of them, by the documented commands alone."""
-    managers = Managers(machines)
-    managers.install()
-    managers.form()
-    return managers
+@pytest.fixture(scope="session")
+def managed(machines, tmp_path_factory):
+    """A manager on each machine, and a cluster of them, by the scripts of ``vagrant/provision`` alone."""
+    with Managers(machines, tmp_path_factory.mktemp("managers")) as managers:
+        managers.form()
+        yield managers
+
+
+@pytest.fixture
+def managers(managed):
+    """The same, and well, whatever the story before has left."""
+    managed.bed.heal_all()
+    for node in managed.bed:
+        node.thaw()
+        node.start()
+    managed.whole()
+    return managed
+
+
+@pytest.fixture
+def traffic(managers):
+    """Clients that write through the cluster for the whole length of the story."""
+    with Traffic(managers, managers.writer, managers.names_on) as traffic:
+        traffic.flows()
+        yield traffic
