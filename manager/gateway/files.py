@@ -25,6 +25,19 @@ LOOK_AGAIN_S = 1.0
 """How often it is looked whether replicas are still well, while their reports are waited for."""
 
 
+class _Absence:
+    """For how long nobody was well. When Consul is back, members are well before it has heard of that."""
+
+    def __init__(self, bearable_s: float) -> None:
+        self._bearable_s = bearable_s
+        self._since_s: float | None = None
+
+    def is_too_long(self, *, well: bool) -> bool:
+        """Whether nobody is well, and nobody has been for longer than is bearable."""
+        self._since_s = None if well else (self._since_s or now_s())
+        return self._since_s is not None and now_s() - self._since_s >= self._bearable_s
+
+
 class Files(Connection):
     """Telling the cluster of changed files, and waiting until they are safe."""
 
@@ -42,7 +55,8 @@ class Files(Connection):
         with translated():
             wanted = self._bump()
             reports, index = self.consul().file_reports()
-            while not self._is_safe(wanted, reports):
+            absence = _Absence(self.config.timing.heartbeat_ttl_s)
+            while not self._is_safe(wanted, reports, absence):
                 left_s = deadline_s - now_s()
                 if left_s <= 0:
                     raise errors.Unavailable(
@@ -100,14 +114,15 @@ class Files(Connection):
         own, consul = session.read(self.config) or "", self.consul()
         return consul.bump_files(own, consul.read_lease().term)
 
-    def _is_safe(self, wanted: FilesRecord, reports: Mapping[str, FilesReport]) -> bool:
+    def _is_safe(self, wanted: FilesRecord, reports: Mapping[str, FilesReport], absence: _Absence) -> bool:
         """Whether enough members have reported ``wanted``. Raises ``Unavailable`` in another term."""
         view, health = self.consul().view(), self.consul().health()
         if view.lease.term != wanted.term or view.record is None or view.record.term != wanted.term:
             raise errors.Unavailable("Another term has begun; it is not known whether the files are safe.")
         # Who has never reported is still in its first transfer, which takes as long as there are files.
         mirrors = view.record.members & frozenset(view.members) & frozenset(reports)
-        if not any(health.get(name, frozenset()) >= ALIVE for name in mirrors):
+        well = any(health.get(name, frozenset()) >= ALIVE for name in mirrors)
+        if not mirrors or absence.is_too_long(well=well):
             log.warning("Unprotected: files of generation %d are on this machine only.", wanted.generation)
             return True
         having = sum(_covers(reports[name], wanted) for name in mirrors)
