@@ -54,7 +54,8 @@ MEANINGS: Mapping[str, str] = {
     "files.transfer_timeout_s": "How long one transfer may take; the next one goes on where it ended.",
     "workflows.max_operations": "How many operations the leader runs at a time.",
     "workflows.max_custom_workflows": (
-        "How many workflows that come with a blueprint run at a time, each in some 50 MiB; the others wait."
+        "How many workflows that come with a blueprint run at a time, each in some 50 MiB. The others "
+        "wait, but one more is let in after each minute in which none has begun or ended."
     ),
     "workflows.max_retries": "How often an operation that failed is tried again; -1: for ever.",
     "workflows.retry_interval_s": "How long it waits before that.",
