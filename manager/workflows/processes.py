@@ -61,11 +61,15 @@ class WorkflowProcess:
     def has_begun(self) -> bool:
         """Begin, if that has not been done and there is room. Whether it runs, or has run."""
         if self._process is None and self._room.enter():
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "manager.workflows.custom", self._execution_id],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-            )
+            try:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-m", "manager.workflows.custom", self._execution_id],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                )
+            except OSError:
+                self._room.leave()
+                raise
             if self._process.stdout is not None:
                 os.set_blocking(self._process.stdout.fileno(), False)
         return self._process is not None

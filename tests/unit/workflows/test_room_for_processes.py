@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -72,6 +73,17 @@ def test_one_that_never_began_takes_none_with_it(begin):
     room = Room(most=1)
     begin(room).kill()
     assert begin(room).has_begun()
+
+
+def test_one_that_cannot_be_started_takes_none_with_it(monkeypatch):
+    def refuse(*_, **__):
+        raise OSError(errno.EAGAIN, "no more processes")
+
+    room = Room(most=1)
+    monkeypatch.setattr(processes.subprocess, "Popen", refuse)
+    with pytest.raises(OSError, match="no more processes"):
+        WorkflowProcess("e", room).has_begun()
+    assert room.enter()
 
 
 def test_when_nothing_moves_one_more_is_let_in_because_others_may_wait_for_it(clock):
