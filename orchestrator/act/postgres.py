@@ -6,7 +6,7 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotInTime
 
-from orchestrator.act.archive import keep_what_is_alone
+from orchestrator.act.archive import archive_by_dump, replace_and_archive
 from orchestrator.act.lease import require_lease, require_record
 from orchestrator.clients import Clients, ssh_files
 from orchestrator.clients.postgres import Upstream
@@ -170,7 +170,7 @@ def _mend(clients: Clients, action: Follow, upstream: Upstream) -> str:
         return _rebuild(clients, action, upstream, rewindable=True)
     known = was_led(position, action.terms)
     if not known or not shares_history(position, action.timeline, action.forks):
-        keep_what_is_alone(clients, action, str(position))
+        archive_by_dump(clients, action, str(position))
         return _rebuild(clients, action, upstream, rewindable=known)
     clients.postgres.set_upstream(upstream)
     return f"streaming from {position}"
@@ -202,22 +202,25 @@ def _become_detached_standby(clients: Clients) -> None:
 
 def _rebuild(clients: Clients, action: Follow, upstream: Upstream, *, rewindable: bool) -> str:
     clients.postgres.stop("fast")
-    if alone.read(clients.config) is not None:
-        # It could not be read, or it would have been archived: so it is kept as it is.
-        keep_what_is_alone(clients, action, None)
-        rewindable = False
-    how = "rewound"
-    try:
-        if rewindable:
-            clients.postgres.rewind(upstream)
-    except Diverged:
-        rewindable = False
-    if not rewindable:
-        clients.postgres.base_backup(upstream)
-        how = "rebuilt from a base backup"
+    how = _replace(clients, action, upstream, rewindable=rewindable)
     clients.postgres.set_upstream(upstream)
     clients.postgres.start(standby=True)
     return how
+
+
+def _replace(clients: Clients, action: Follow, upstream: Upstream, *, rewindable: bool) -> str:
+    if began := alone.read(clients.config):
+        # It could not be read, or it would have been archived: so it is kept as it is.
+        replace_and_archive(clients, action, upstream, began)
+        return "rebuilt from a base backup"
+    try:
+        if rewindable:
+            clients.postgres.rewind(upstream)
+            return "rewound"
+    except Diverged:
+        pass
+    clients.postgres.base_backup(upstream)
+    return "rebuilt from a base backup"
 
 
 def stop_everything(clients: Clients, _: StopEverything) -> Outcome:

@@ -65,6 +65,12 @@ def finish(config: NodeConfig, filled: Path, archive: Archive) -> Path:
     return place
 
 
+def discard_without(place: Path, content: str) -> None:
+    """Remove an archive that did not get its main content."""
+    if not (place / content).exists():
+        shutil.rmtree(place)
+
+
 def all_of(config: NodeConfig) -> list[Archive]:
     """The archives of this node, oldest first."""
     found = sorted(config.paths.archives.glob(f"[!.]*/{MANIFEST}"))

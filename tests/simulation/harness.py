@@ -62,7 +62,7 @@ def world(size: int, seed: int | None, *, with_files: bool = False) -> Iterator[
         stack.enter_context(mock.patch("orchestrator.act.postgres.ssh_files.authorise"))
         stack.enter_context(mock.patch("orchestrator.observe.confirmation.Timer"))
         stack.enter_context(mock.patch("orchestrator.record.journal.tell"))
-        for step in ("begin", "finish"):
+        for step in ("begin", "finish", "discard_without"):
             folder = MemoryFile({})
             stack.enter_context(mock.patch(f"orchestrator.record.archive.{step}", return_value=folder))
         stack.enter_context(mock.patch("orchestrator.record.outbox.deliver"))

@@ -248,23 +248,19 @@ class SimPostgresClient:
         self._cluster.invariants.rewound(self._machine.name, upstream.name, common, truly_common)
         self._swap_in(source)
 
-    def base_backup(self, upstream: Upstream) -> None:
+    def base_backup(self, upstream: Upstream, keep: object = None) -> None:
         """A copy beside the old folder, swapped in when it is complete."""
         for _ in range(3):
             self._work(0.05, 0.5)
             source = self._source(upstream)
+        if keep is not None:
+            self._cluster.invariants.archived(self._database.disk.wal)
         self._swap_in(source)
 
     def dump(self, file: object, timeout_s: float) -> None:
         """Into an archive, which is never lost here."""
         self._work(0.05, 0.5)
         self._cluster.invariants.archived(self._database.disk.wal)
-
-    def set_aside(self, place: object) -> None:
-        """The data folder becomes part of an archive."""
-        self._work()
-        self._cluster.invariants.archived(self._database.disk.wal)
-        self._database.disk.broken = True
 
     def _swap_in(self, source: SimDatabase) -> None:
         mine = self._database.disk

@@ -176,18 +176,16 @@ class Postgres:
         """Bring the stopped database back onto the history of ``upstream``. Raises ``Diverged``."""
         self._rebuild.rewind(upstream)
 
-    def base_backup(self, upstream: Upstream) -> None:
-        """Replace the stopped database by a copy of ``upstream``; the next start removes the old one."""
-        self._rebuild.base_backup(upstream)
+    def base_backup(self, upstream: Upstream, keep: Path | None = None) -> None:
+        """Replace the stopped database by a copy of ``upstream``; the next start removes the old one.
+
+        ``keep``: where its folder is moved instead, when the copy is complete.
+        """
+        self._rebuild.base_backup(upstream, keep)
 
     def dump(self, file: Path, timeout_s: float) -> None:
         """Write the product's database to ``file``, in the custom format of pg_dump; a standby will do."""
         self._rebuild.dump(file, timeout_s)
-
-    def set_aside(self, place: Path) -> None:
-        """Move the stopped server's data folder to ``place``. Only a base backup gives it a new one."""
-        self._connection.close()
-        self._rebuild.set_aside(place)
 
 
 def _local_dsn(config: NodeConfig) -> str:

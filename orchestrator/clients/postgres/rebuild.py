@@ -113,7 +113,7 @@ class Rebuild:
             raise Diverged(f"The database could not be rewound: {error}") from error
         self._forget_rewind()
 
-    def base_backup(self, upstream: Upstream) -> None:
+    def base_backup(self, upstream: Upstream, keep: Path | None = None) -> None:
         """See ``Postgres.base_backup``. The server must be stopped by the time the copy is complete."""
         self._require_stopped()
         if self._ready.exists():
@@ -123,15 +123,7 @@ class Rebuild:
         source = conninfo(self._config, upstream)
         arguments = [f"--pgdata={new}", f"--dbname={source}", "--checkpoint=fast", "--wal-method=stream"]
         run(self._config, "pg_basebackup", [*arguments, "--no-password"], timeout_s=BACKUP_TIMEOUT_S)
-        self._finish(new)
-
-    def set_aside(self, place: Path) -> None:
-        """See ``Postgres.set_aside``."""
-        self._require_stopped()
-        if self._data.exists():
-            shutil.move(self._data, place)
-            sync_folder(self._data.parent)
-        self._forget_rewind()
+        self._finish(new, keep)
 
     def dump(self, file: Path, timeout_s: float) -> None:
         """See ``Postgres.dump``."""
@@ -157,9 +149,13 @@ class Rebuild:
             shutil.rmtree(leftover, ignore_errors=True)
         return new.with_name(f"{new.name}{secrets.token_hex(4)}")
 
-    def _finish(self, new: Path) -> None:
+    def _finish(self, new: Path, keep: Path | None = None) -> None:
         new.rename(self._ready)
         sync_folder(self._data.parent)
+        if keep is not None and self._data.exists():
+            self._require_stopped()
+            shutil.move(self._data, keep)
+            sync_folder(keep.parent)
         self._swap()
 
     def _swap(self) -> None:

@@ -11,7 +11,7 @@ from orchestrator.act import archive as act
 from orchestrator.clients.mirror import Mirror
 from orchestrator.clients.programs import postgres_bin_dir
 from orchestrator.model.action import Follow
-from orchestrator.model.errors import Unfinished
+from orchestrator.model.errors import DatabaseUnavailable, Unfinished
 from orchestrator.model.lsn import Lsn
 from orchestrator.record import alone
 from orchestrator.record import archive as archives
@@ -44,7 +44,7 @@ def clients(leader):
 
 
 def test_what_is_there_can_be_read_from_the_archive(leader, clients):
-    act.keep_what_is_alone(clients, FOLLOW, "4@0/50")
+    act.archive_by_dump(clients, FOLLOW, "4@0/50")
     (archive,) = archives.all_of(leader.config)
     folder = leader.config.paths.archives / archive.name
     assert (archive.node, archive.term, archive.gave_way_to, archive.units) == ("n1", 4, "n2", 1)
@@ -53,20 +53,20 @@ def test_what_is_there_can_be_read_from_the_archive(leader, clients):
 
 
 def test_it_is_archived_once(leader, clients):
-    act.keep_what_is_alone(clients, FOLLOW, "4@0/50")
-    act.keep_what_is_alone(clients, FOLLOW, "4@0/50")
+    act.archive_by_dump(clients, FOLLOW, "4@0/50")
+    act.archive_by_dump(clients, FOLLOW, "4@0/50")
     assert len(archives.all_of(leader.config)) == 1
 
 
 def test_who_was_never_alone_archives_nothing(leader, clients):
     alone.end(leader.config)
-    act.keep_what_is_alone(clients, FOLLOW, "4@0/50")
+    act.archive_by_dump(clients, FOLLOW, "4@0/50")
     assert archives.all_of(leader.config) == []
 
 
 def test_what_was_cut_short_is_done_again_and_leaves_nothing(leader, clients):
     archives.begin(leader.config)
-    act.keep_what_is_alone(clients, FOLLOW, "4@0/50")
+    act.archive_by_dump(clients, FOLLOW, "4@0/50")
     (archive,) = archives.all_of(leader.config)
     assert [folder.name for folder in leader.config.paths.archives.iterdir()] == [archive.name]
 
@@ -74,15 +74,25 @@ def test_what_was_cut_short_is_done_again_and_leaves_nothing(leader, clients):
 def test_a_database_that_cannot_be_read_is_kept_as_it_is_and_copied_anew(nodes, leader, clients):
     other = nodes.stranger("n2")
     leader.postgres.stop("fast")
-    act.keep_what_is_alone(clients, FOLLOW, None)
+    act.replace_and_archive(clients, FOLLOW, other.upstream, alone.read(leader.config))
     (archive,) = archives.all_of(leader.config)
-    kept = leader.config.paths.archives / archive.name / archives.DATA
-    assert (kept / "PG_VERSION").exists()
-    assert not leader.config.paths.postgres_data.exists()
-
-    leader.postgres.base_backup(other.upstream)
+    assert (leader.config.paths.archives / archive.name / archives.DATA / "PG_VERSION").exists()
+    assert alone.read(leader.config) is None
     leader.postgres.start(standby=True)
     assert facts(leader) == facts(other)
+
+
+def test_it_stays_where_it_is_until_its_successor_is_there(nodes, leader, clients):
+    """It may be the only one whose report can end an election."""
+    other = nodes.stranger("n2")
+    leader.postgres.stop("fast")
+    other.postgres.stop("fast")
+    with pytest.raises(DatabaseUnavailable):
+        act.replace_and_archive(clients, FOLLOW, other.upstream, alone.read(leader.config))
+    assert archives.all_of(leader.config) == []
+    assert alone.read(leader.config) is not None
+    leader.postgres.start(standby=True)
+    assert facts(leader) == ["only here"]
 
 
 def test_without_room_nothing_is_given_up(leader, clients, monkeypatch):
@@ -93,7 +103,7 @@ def test_without_room_nothing_is_given_up(leader, clients, monkeypatch):
 
     monkeypatch.setattr(archives, "sync_file_system", full)
     with pytest.raises(Unfinished, match=r"could not be archived: .*No space left"):
-        act.keep_what_is_alone(clients, FOLLOW, "4@0/50")
+        act.archive_by_dump(clients, FOLLOW, "4@0/50")
     assert archives.all_of(leader.config) == []
     assert alone.read(leader.config) is not None
     assert "only here" in facts(leader)
