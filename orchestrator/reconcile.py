@@ -38,7 +38,9 @@ def tick(node: Node, dispatch: Dispatch) -> Plan:
     """Do one turn. What the machine must know at once (the lease) is recorded before anything is done."""
     snapshot = node.observer.observe(node.membership, now_s())
     plan = decide(snapshot, node.spec)
-    lease_file.write(node.clients.config.paths.lease_file, lease_state(snapshot, plan))
+    if node.membership is not MembershipState.JOINING:
+        # Whoever joins has closed the gate already, and whoever starts a cluster leaves it open.
+        lease_file.write(node.clients.config.paths.lease_file, lease_state(snapshot, plan))
     if held := office.of(snapshot):
         office.remember(node.clients.config, held)
     for part in plan.parts():

@@ -22,7 +22,8 @@ from orchestrator.formation.waiting import until
 from orchestrator.model.errors import Conflict, Refused, Unfinished
 from orchestrator.model.snapshot import ClusterView, Member
 from orchestrator.model.spec import LEADER_SERVICES, Options
-from orchestrator.record import journal
+from orchestrator.record import journal, lease_file
+from orchestrator.record.lease_file import LeaseState
 
 __all__ = ["Invitation", "JoinRequest", "check", "invite", "join"]
 
@@ -66,13 +67,17 @@ def check(config: NodeConfig, request: JoinRequest) -> Options:
     options = checks.options_are_valid(request.options)
     checks.meets(config, request.required)
     credentials = _credentials(request)
+    _is_empty(config)
+    _reach_someone(config, {*request.join_addrs, *credentials.members.values()})
+    return options
+
+
+def _is_empty(config: NodeConfig) -> None:
     # After a join that was interrupted the database may be half replaced; it was empty before.
     if not keeping.has_database_aside(config) and (found := emptiness.contents(config)):
         raise Conflict(
             f"This manager is not empty, and a cluster's data would replace it: {', '.join(found)}."
         )
-    _reach_someone(config, {*request.join_addrs, *credentials.members.values()})
-    return options
 
 
 def join(clients: Clients, request: JoinRequest, say: Say) -> None:
@@ -96,6 +101,7 @@ def _join(clients: Clients, request: JoinRequest, options: Options, say: Say) ->
     credentials = _credentials(request)
     say(f"{clients.me} joins the cluster of {', '.join(sorted(credentials.members))}.")
     steps.begin(clients, options)
+    _close_gate(clients.config)
     for name in reversed(LEADER_SERVICES):
         clients.services.stop(name)
     _take_identity(clients, credentials)
@@ -109,6 +115,15 @@ def _join(clients: Clients, request: JoinRequest, options: Options, say: Say) ->
     ssh_files.authorise(clients.config, _others(clients, view).values())
     steps.become_member(clients, options)
     journal.tell(clients, view.lease.term, "joined", f"{clients.me} joined the cluster")
+
+
+def _close_gate(config: NodeConfig) -> None:
+    """From here on clients are told that this is no leader: what they wrote would be replaced.
+
+    What one of them has written since it was looked whether the manager is empty ends the join.
+    """
+    lease_file.write(config.paths.lease_file, LeaseState(member=True))
+    _is_empty(config)
 
 
 def _credentials(request: JoinRequest) -> _Credentials:

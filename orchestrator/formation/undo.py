@@ -63,6 +63,10 @@ def forget_cluster(config: NodeConfig) -> None:
     run, outbox = config.paths.run, config.paths.outbox_file
     notes = (
         config.paths.promise_file,
+        config.paths.lease_file,
+        config.paths.word_file,
+        config.paths.state / "alone",
+        run / "office",
         run / "session",
         run / "follow-attempts",
         run / "files.json",

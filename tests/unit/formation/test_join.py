@@ -8,11 +8,12 @@ from dataclasses import replace
 import pytest
 
 from orchestrator.clients import consul_agent
+from orchestrator.clients.clock import now_s
 from orchestrator.formation import emptiness, join, keeping, pki
 from orchestrator.formation.join import JoinRequest
 from orchestrator.model.errors import BadOption, Conflict, FormationFailed, Refused
 from orchestrator.model.snapshot import MembershipState
-from orchestrator.record import membership
+from orchestrator.record import lease_file, membership
 from orchestrator.record.membership import Membership
 
 REACHABLE = "127.0.0.9"
@@ -267,3 +268,31 @@ def test_who_is_not_invited(leading, world, name, host_ip, error, complaint):
     world.view = replace(world.view, removed=frozenset({"Gone"}))
     with pytest.raises(error, match=complaint):
         join.invite(leading, name, host_ip)
+
+
+def test_while_it_joins_clients_are_told_that_it_is_no_leader(clients, request_, monkeypatch):
+    """What they wrote would be replaced by the cluster's data."""
+    told = []
+    copy = join._copy_database
+
+    def copied(*arguments):
+        told.append(lease_file.read(clients.config.paths.lease_file))
+        copy(*arguments)
+
+    monkeypatch.setattr(join, "_copy_database", copied)
+    join.join(clients, request_, lambda _: None)
+    (state_then,) = told
+    assert state_then.member
+    assert not state_then.leads(now_s())
+    assert state_then.settled
+
+
+def test_what_was_written_after_the_first_look_ends_the_join(clients, request_, monkeypatch):
+    found = [(), ("1 blueprint",)]
+    monkeypatch.setattr(emptiness, "contents", lambda _: found.pop(0))
+    with pytest.raises(
+        FormationFailed, match="not empty, and a cluster's data would replace it: 1 blueprint"
+    ):
+        join.join(clients, request_, lambda _: None)
+    assert state(clients.config) is MembershipState.ALONE
+    assert lease_file.read(clients.config.paths.lease_file) is None
