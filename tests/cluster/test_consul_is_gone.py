@@ -44,6 +44,12 @@ def _set_multiplier(house, node, value):
     assert answer.exit_code == 0, answer.text
 
 
+def database_of(node):
+    """Which process it is, so that one that was stopped and started again is another one."""
+    found = nemesis.find(node, "postgresql")
+    return found and (found.pid, found.started)
+
+
 @contextmanager
 def hanging(*processes):
     nemesis.stop(*processes)
@@ -54,18 +60,18 @@ def hanging(*processes):
 
 
 def test_its_servers_hang_and_the_leader_goes_on_by_the_word_of_its_members(cluster, patient, traffic):
-    database = nemesis.find(patient, "postgresql")
+    database = database_of(patient)
     servers = [nemesis.find(node, "consul") for node in cluster.bed]
     traffic.flows()
     with hanging(*servers):
         traffic.goes_on_for(PATIENCE * LASTS_S)
     assert cluster.wait_until_whole(WHOLE_S) is patient
     traffic.was_kept()
-    assert nemesis.find(patient, "postgresql") == database
+    assert database_of(patient) == database
 
 
 def test_its_servers_are_killed_at_once_and_nobody_takes_over(cluster, patient, traffic):
-    database = nemesis.find(patient, "postgresql")
+    database = database_of(patient)
     traffic.flows()
     killed = {node: nemesis.kill(node, "consul") for node in cluster.bed}
     for node, server in killed.items():
@@ -73,7 +79,7 @@ def test_its_servers_are_killed_at_once_and_nobody_takes_over(cluster, patient, 
     assert cluster.wait_until_whole(WHOLE_S) is patient
     traffic.flows()
     traffic.was_kept()
-    assert nemesis.find(patient, "postgresql") == database
+    assert database_of(patient) == database
 
 
 def test_the_machine_from_which_it_is_led_dies_and_the_leader_goes_on(cluster, house, traffic):
@@ -86,14 +92,14 @@ def test_the_machine_from_which_it_is_led_dies_and_the_leader_goes_on(cluster, h
         assert traffic.moves_away_from(victim) is leader
         cluster.wait_until_whole(WHOLE_S)
     with given_time(cluster, house, leader):
-        database = nemesis.find(leader, "postgresql")
+        database = database_of(leader)
         victim.kill()
         traffic.flows()
 
         victim.start()
         assert cluster.wait_until_whole(WHOLE_S) is leader
         traffic.was_kept()
-        assert nemesis.find(leader, "postgresql") == database
+        assert database_of(leader) == database
 
 
 def test_without_consul_and_without_its_members_a_leader_gives_up(cluster, house, traffic):
@@ -102,7 +108,7 @@ def test_without_consul_and_without_its_members_a_leader_gives_up(cluster, house
     daemons = [nemesis.find(node, "sshd") for node in others]
     servers = [nemesis.find(node, "consul") for node in cluster.bed]
     with hanging(*servers, *daemons):
-        eventually(lambda: nemesis.find(leader, "postgresql") is None, SOON_S, "the leader has given up")
+        eventually(lambda: database_of(leader) is None, SOON_S, "the leader has given up")
     cluster.wait_until_whole(WHOLE_S)
     traffic.flows()
     traffic.was_kept()

@@ -62,7 +62,9 @@ class SshNode:
         data = self.config.paths.postgres_data
         data.mkdir(parents=True, exist_ok=True)
         database = subprocess.Popen(
-            [sys.executable, "-c", "import signal; signal.pause()"], cwd=folder or data
+            # Whoever started the tests in the background may have had them ignore this signal.
+            [sys.executable, "-c", "import signal as s; s.signal(s.SIGQUIT, s.SIG_DFL); s.pause()"],
+            cwd=folder or data,
         )
         self._processes.append(database)
         (data / "postmaster.pid").write_text(f"{database.pid}\n{data}\n")
