@@ -8,7 +8,9 @@ to store it: the next leader then sends the message again, and is given the same
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -58,6 +60,12 @@ WAS_INTERRUPTED = (
 
 Lines = tuple[int, str, str, str]
 """What an operation said: a number, tenant, token, and the body of the request."""
+
+
+_IN_USE = threading.RLock()
+"""No process is forked while a thread is in SQLite: its locks would be held for ever in the new process."""
+
+os.register_at_fork(before=_IN_USE.acquire, after_in_parent=_IN_USE.release, after_in_child=_IN_USE.release)
 
 
 class Ledger:
@@ -167,7 +175,7 @@ class Ledger:
     @contextmanager
     def _connected(self) -> Iterator[sqlite3.Connection]:
         """One transaction, on disk when the block is over."""
-        with closing(sqlite3.connect(self._path, timeout=BUSY_S)) as connection:
+        with _IN_USE, closing(sqlite3.connect(self._path, timeout=BUSY_S)) as connection:
             connection.execute("PRAGMA synchronous = FULL")
             with connection:
                 yield connection
