@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import quote
 
 from cloudify.context import CloudifyContext
 
@@ -15,7 +16,7 @@ from agent.blueprints import Blueprints
 from agent.endpoint import RestEndpoint
 from agent.ledger import Ledger
 from agent.lines import Handler, Lines
-from agent.rest import Manager, RestFailed
+from agent.rest import PATIENCE_S, Manager, RestFailed
 from agent.settings import Folder
 from manager.operations.code import built_in, code_of, find_built_in
 from manager.operations.message import Message
@@ -23,16 +24,26 @@ from manager.operations.world import Function, NotStarted
 
 log = logging.getLogger(__name__)
 
+AWAITED = frozenset({"sending", "sent", "started"})
+"""States of an operation whose answer is waited for. What an agent has begun, its own ledger knows."""
+
+OVER = 401
+GONE = frozenset({OVER, 404})
+"""What the leader says when the execution is over, and its token with it, or the operation is not there."""
+
 
 class Far:
     """Of one operation: see ``manager.operations.world.World``."""
 
-    def __init__(self, folder: Folder, ledger: Ledger, message: Message) -> None:
+    def __init__(
+        self, folder: Folder, ledger: Ledger, message: Message, patience_s: float = PATIENCE_S
+    ) -> None:
+        """``patience_s``: for how long a leader is looked for."""
         context = message.context
         self._folder, self._ledger = folder, ledger
         tenant = (context.get("tenant") or {}).get("name") or ""
         token = context.get("execution_token") or ""
-        self._manager = Manager(folder, tenant, token)
+        self._manager = Manager(folder, tenant, token, patience_s)
         self._blueprints = Blueprints(folder, self._manager, tenant)
         # What is said waits for the leader in the ledger: the operation does not.
         self._lines = Lines(Manager(folder, tenant, token, patience_s=0), context)
@@ -40,8 +51,12 @@ class Far:
 
     @contextmanager
     def code(self, message: Message) -> Iterator[Function | None]:
-        """The function, of the agent itself or in the blueprint's archive; None: this is a second copy."""
-        if self._known(message):
+        """The function, of the agent itself or in the blueprint's archive.
+
+        None: this is a second copy, or nobody wants it any more. That is asked before any code is looked for:
+        to import a module is to run it.
+        """
+        if self._known(message) or not self._is_wanted(message):
             yield None
             return
         name = message.context["task_name"]
@@ -51,6 +66,9 @@ class Far:
         try:
             content = self._blueprints.content(message.context["blueprint_id"])
         except RestFailed as error:
+            if error.status_code == OVER:
+                yield None
+                return
             raise NotStarted(
                 f"It was not started: its blueprint's archive is not to be had: {error}"
             ) from error
@@ -65,6 +83,25 @@ class Far:
     def _known(self, message: Message) -> bool:
         with _written():
             return self._ledger.is_copy(message)
+
+    def _is_wanted(self, message: Message) -> bool:
+        """Whether the leader waits for it: it may have lain in the queue while its execution was ended.
+
+        Raises ``NotStarted`` when nobody can say.
+        """
+        try:
+            told = self._manager.get(f"/operations/{quote(message.id, safe='')}", _include="state,retries")
+        except RestFailed as error:
+            if error.status_code in GONE:
+                log.info("Operation %s is not begun, for it is over: %s", message.id, error)
+                return False
+            raise NotStarted(
+                f"It was not started: the leader did not say whether it is wanted: {error}"
+            ) from error
+        wanted = told["state"] in AWAITED and told["retries"] == message.attempt
+        if not wanted:
+            log.info("Operation %s is not begun, for the leader says %s", message.id, told)
+        return wanted
 
     def endpoint(self, ctx: CloudifyContext) -> Any:
         """The leader's REST service."""

@@ -133,8 +133,10 @@ class Authenticator:
         with self._storage.reading() as session:
             execution = execution_of(session, token)
             user = session.get(User, execution.creator_id) if execution and execution.creator_id else None
-            if execution is None or user is None or not user.active:
+            if execution is None:
                 raise Unauthorized("The execution token is not valid, or its execution is over")
+            if user is None or not user.active:
+                raise Forbidden("Whoever started the execution is no active user any more")
             if tenant != execution.tenant_name:
                 raise Forbidden(f"The execution token is not valid in the tenant `{tenant}`")
             member = _membership(session, user, tenant)

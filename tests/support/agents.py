@@ -24,6 +24,7 @@ from orchestrator.clients.programs import executable
 from orchestrator.config import NodeConfig, Paths, Ports
 from orchestrator.formation import broker, pki
 from tests.support.addresses import new_address
+from tests.support.leading_rest import LeadingRest
 from tests.support.rest import free_ports, stop
 from tests.support.waiting import eventually
 
@@ -38,6 +39,7 @@ class Member:
     def __init__(self, config: NodeConfig) -> None:
         self.config = config
         self.host = str(config.host_ip)
+        self._rest = LeadingRest(self.host, config.ports.rest)
         self.app = make_app(
             BrokerSettings(self.host, config.ports.broker, PASSWORD, config.paths.ssl / "ca.pem")
         )
@@ -45,7 +47,8 @@ class Member:
         self._redis: subprocess.Popen[bytes] | None = None
 
     def lead(self) -> None:
-        """Start the broker."""
+        """Start the broker, and say that what it has is wanted."""
+        self._rest.start()
         command = [executable("redis-server"), str(self.config.paths.etc / "broker.conf")]
         self._redis = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         eventually(self._accepts, WITHIN_S, "the broker accepts connections")
@@ -62,6 +65,7 @@ class Member:
 
     def die(self) -> None:
         """The broker is killed, and what it knew is gone."""
+        self._rest.stop()
         if self._redis is not None:
             self._redis.send_signal(signal.SIGCONT)
             self._redis.kill()
@@ -175,8 +179,9 @@ class Bed:
 
     def __init__(self, folder: Path) -> None:
         first = new_address()
-        (port,) = free_ports(first, 1)
-        self.members = [_member(folder / str(i), host, port) for i, host in enumerate((first, new_address()))]
+        ports = free_ports(first, 2)
+        hosts = (first, new_address())
+        self.members = [_member(folder / str(i), host, *ports) for i, host in enumerate(hosts)]
         one, two = self.members
         pki.install_ca(two.config.paths.ssl, pki.read_ca(one.config.paths.ssl))
         for member in self.members:
@@ -193,7 +198,8 @@ class Bed:
             members=tuple(member.host for member in self.members),
             broker_password=PASSWORD,
             broker_port=one.ports.broker,
-            rest_port=free_ports(one.host_ip, 1)[0],
+            rest_port=one.ports.rest,
+            rest_protocol="http",
             max_workers=3,
         )
         self.agent.folder.store(settings.model_copy(update=changes))
@@ -211,11 +217,11 @@ class Bed:
             member.app.close()
 
 
-def _member(folder: Path, host: str, port: int) -> Member:
+def _member(folder: Path, host: str, broker_port: int, rest_port: int) -> Member:
     paths = Paths(etc=folder / "etc", state=folder / "state", run=folder / "run", log=folder / "log")
     for path in (paths.etc, paths.state, paths.run, paths.log):
         path.mkdir(parents=True)
-    config = NodeConfig(host_ip=host, paths=paths, ports=Ports(broker=port))
+    config = NodeConfig(host_ip=host, paths=paths, ports=Ports(broker=broker_port, rest=rest_port))
     pki.ensure_ca(paths.ssl)
     return Member(config)
 

@@ -47,6 +47,11 @@ class Served:
     def client(self, token: str, tenant: str | None = TENANT) -> RestClient:
         return self._client(user=None, tenant=tenant, headers={"Execution-Token": token})
 
+    def admit(self, *, active: bool) -> None:
+        with Session(self.engine) as session:
+            session.execute(update(User).where(User.username == ADMIN[0]).values(active=active))
+            session.commit()
+
     def end(self, status: str) -> None:
         with Session(self.engine) as session:
             session.execute(update(Execution).values(status=status))
@@ -95,6 +100,15 @@ def test_it_is_worth_nothing_in_another_tenant(served: Served, tenant: str | Non
 @pytest.mark.parametrize("path", ["/users", "/cluster", "/snapshots"])
 def test_it_makes_nobody_an_administrator(served: Served, path: str):
     assert served.agent().get(path).status_code == 403
+
+
+def test_it_is_forbidden_when_whoever_started_it_was_shut_out(served: Served):
+    # It is another answer than that the execution is over: the agent says that the operation did not begin.
+    served.admit(active=False)
+    try:
+        assert served.agent().get("/executions/e").status_code == 403
+    finally:
+        served.admit(active=True)
 
 
 def test_a_made_up_one_is_refused(served: Served):
