@@ -35,6 +35,7 @@ from demo.rest import Access
 from manager.gate import Verdict
 from manager.gateway import Gateway, load_config, settings_of
 from manager.server import server
+from orchestrator.clients.files import write_atomically
 from orchestrator.config import CONFIG_VARIABLE
 from orchestrator.model.errors import ClusterError
 
@@ -84,7 +85,7 @@ class SwitchedGateway(Gateway):
         """A signal has come."""
         self.asks = number == ASK
         if not self.asks:
-            Path(os.environ[TOLD]).write_text(f"{self.spent_ns} {self.count}")
+            write_atomically(Path(os.environ[TOLD]), f"{self.spent_ns} {self.count}", durable=False)
 
 
 def serve(port: int) -> None:
