@@ -38,14 +38,8 @@ node_types:
           retry_interval: 0.5
           max_retries: -1
         start: {implementation: work.work.note, inputs: *where}
-    # What has begun, and was interrupted, must not run again here.
-  fragile:
-    derived_from: piece
-    interfaces:
-      cloudify.interfaces.lifecycle:
-        configure: {implementation: work.work.hold, inputs: *where}
 node_templates:
-  pieces: {type: %(kind)s, instances: {deploy: %(count)d}}
+  pieces: {type: piece, instances: {deploy: %(count)d}}
 """
 
 PLUGIN = """\
@@ -77,21 +71,13 @@ def wait_at_gate(ledger, gate, **_):
         write(ledger, 'waits')
         return ctx.operation.retry('the gate is closed')
     write(ledger, 'done')
-
-
-@operation
-def hold(ledger, gate, **_):
-    write(ledger, 'begun')
-    while not os.path.exists(gate):
-        time.sleep(0.05)
-    write(ledger, 'done')
 """
 
 
-def archive(count: int, kind: str = "piece") -> bytes:
-    """The blueprint, with so many instances. ``kind``: ``piece``, or ``fragile``: not resumable."""
+def archive(count: int) -> bytes:
+    """The blueprint, with so many instances."""
     content = {
-        "workshop/blueprint.yaml": BLUEPRINT % {"kind": kind, "count": count},
+        "workshop/blueprint.yaml": BLUEPRINT % {"count": count},
         "workshop/plugin/work.py": PLUGIN,
     }
     out = io.BytesIO()
@@ -105,7 +91,7 @@ def archive(count: int, kind: str = "piece") -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line of the ledger. ``word``: done, waits, or begun."""
+    """One line of the ledger. ``word``: done, or waits."""
 
     at: float
     execution: str
@@ -126,9 +112,9 @@ class Workshop:
         self.ledger.touch()
         self.ledger.chmod(0o666)
 
-    def deploy(self, name: str, count: int, kind: str = "piece") -> list[str]:
+    def deploy(self, name: str, count: int) -> list[str]:
         """Upload the blueprint and make a deployment, both by that name; the ids of its instances."""
-        self._client.request("PUT", f"/blueprints/{name}", data=archive(count, kind))
+        self._client.request("PUT", f"/blueprints/{name}", data=archive(count))
         inputs = {"ledger": str(self.ledger), "gate": str(self.gate)}
         self.again(name, name, inputs)
         return self.instances(name)

@@ -7,18 +7,25 @@ from collections.abc import Iterator
 import pytest
 
 from demo.cluster import Cluster
+from orchestrator.clients import supervisord
 from tests.cluster.house import House
 from tests.cluster.traffic import Traffic
+from tests.support import held_steps
 
 
 @pytest.fixture(scope="session")
 def formed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    """A cluster of three for all stories; it is built for the first one."""
+    """A cluster of three for all stories; it is built for the first one.
+
+    Its engines can be told to hold executions (``held_steps``); nothing else about them is different.
+    """
     house = House(tmp_path_factory.mktemp("cluster"))
-    try:
-        yield house
-    finally:
-        house.destroy()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(supervisord, "PRELOADED", f"{supervisord.PRELOADED},{held_steps.__name__}")
+        try:
+            yield house
+        finally:
+            house.destroy()
 
 
 @pytest.fixture(scope="module", autouse=True)

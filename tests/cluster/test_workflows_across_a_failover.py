@@ -45,37 +45,6 @@ def test_a_resumable_workflow_goes_on_and_what_was_done_is_not_done_again(cluste
     cluster.wait_until_whole(WHOLE_S)
 
 
-def test_an_operation_that_must_not_run_twice_fails_its_execution_by_name(cluster, workshop):
-    workshop.deploy("fragile", 1, kind="fragile")
-    identifier = workshop.start("fragile")
-    assert workshop.wait_for_entries(1, WHOLE_S, word="begun"), "the operation never began"
-    old = cluster.leader()
-    old.kill()
-    cluster.wait(lambda: has_ended(cluster, identifier), WHOLE_S, "the execution ends")
-    found = execution(cluster, identifier)
-    assert found["status"] == "failed"
-    assert "operation not resumable: work.hold" in found["error"]
-    assert [entry.word for entry in workshop.entries() if entry.operation == "configure"] == ["begun"]
-    old.start()
-    cluster.wait_until_whole(WHOLE_S)
-
-
-def test_a_workflow_that_is_not_resumable_fails_at_once(cluster, workshop):
-    (instance,) = workshop.deploy("heal", 1)
-    identifier = workshop.start("heal", "heal", parameters={"node_instance_id": instance})
-    assert workshop.wait_for_entries(1, WHOLE_S, word="waits"), "the operation never waited"
-    old = cluster.leader()
-    old.kill()
-    cluster.wait(lambda: has_ended(cluster, identifier), WHOLE_S, "the execution ends")
-    found = execution(cluster, identifier)
-    assert found["error"] == "Cannot resume - workflow not resumable: heal"
-    told = cluster.client().items("/events", execution_id=identifier, event_type="workflow_failed")
-    assert len(list(told)) == 1
-    assert any("executions go on" in entry["summary"] for entry in cluster.history())
-    old.start()
-    cluster.wait_until_whole(WHOLE_S)
-
-
 def test_a_switchover_interrupts_no_resumable_workflow(cluster, workshop):
     workshop.deploy("handed-over", 2)
     identifier = workshop.start("handed-over")
