@@ -29,6 +29,10 @@ COMMANDS = {
         "cli.machine.archive:group",
         "What this node alone had acknowledged, kept before its data was replaced.",
     ),
+    "certificates": (
+        "cli.machine.certificates:group",
+        "The certificates and keys of this node.",
+    ),
     "haproxy": (
         "cli.machine.haproxy:command",
         "Print the configuration of an HAProxy in front of this cluster.",

@@ -27,6 +27,8 @@ STYLES: Mapping[str, Mapping[str, Any]] = {
     "running": {"fg": "green"},
     "down": {"fg": "red", "bold": True},
     "remote": {"dim": True},
+    "ends soon": {"fg": "yellow", "bold": True},
+    "ended": {"fg": "red", "bold": True},
 }
 
 
@@ -58,6 +60,10 @@ class Output:
         """Say what is sent and answered, for who asked for it with ``-v``."""
         if self.settings.verbosity >= Settings.SHOW_REQUESTS:
             click.echo(click.style(message, dim=True), err=True)
+
+    def warn(self, message: str, *, urgent: bool = False) -> None:
+        """Say what somebody should do something about, also to a program's user."""
+        click.echo(click.style(message, fg="red" if urgent else "yellow", bold=True), err=True)
 
     def done(self, message: str, data: Any) -> None:
         """The result of a command that changes something: a sentence, or its data as JSON."""

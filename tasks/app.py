@@ -25,6 +25,7 @@ QUESTIONS = ("begin", "status", "plan", "pause", "resume", "history", "balanced"
 
 ROUTES = {
     "tick": {"queue": HEALTH},
+    "certificates.look": {"queue": HEALTH},
     **{f"formation.{name}": {"queue": HEALTH} for name in QUESTIONS},
     **{f"{verb}_files": {"queue": FILES} for verb in ("sync", "gather", "sweep")},
 }
@@ -71,7 +72,7 @@ app.conf.update(
     worker_cancel_long_running_tasks_on_connection_loss=False,
     beat_schedule=beat_schedule(config.timing.tick_interval_s),
     beat_max_loop_interval=config.timing.tick_interval_s,
-    imports=("tasks.tick", "tasks.actions", "tasks.formation"),
+    imports=("tasks.tick", "tasks.actions", "tasks.formation", "tasks.certificates"),
     timezone="UTC",
 )
 

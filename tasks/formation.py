@@ -16,6 +16,7 @@ from orchestrator import wiring
 from orchestrator.clients import Clients
 from orchestrator.clients.clock import now_s
 from orchestrator.decide import decide
+from orchestrator.formation import certificates
 from orchestrator.formation import force as forcing
 from orchestrator.formation import join as joining
 from orchestrator.formation import remove as removing
@@ -122,6 +123,7 @@ def status(since: str | None = None) -> dict[str, Any]:
         "term": lease.term if lease else 0,
         "serving": lease is not None and lease.leads(now_s()),
         "error": error,
+        "warnings": list(certificates.warnings(config)),
         "logs": [asdict(line) for line in lines],
     }
 

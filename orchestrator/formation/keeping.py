@@ -29,7 +29,7 @@ def keep_identity(config: NodeConfig) -> None:
     """Keep what this node is known by before it takes part in a cluster."""
     content = {
         "authority": asdict(pki.read_ca(config.paths.ssl)),
-        "node": asdict(pki.read_node(config.paths.ssl)),
+        "leaves": {leaf: asdict(pair) for leaf, pair in pki.read_leaves(config).items()},
         "broker_password": broker.read_password(config),
     }
     write_atomically(_identity_file(config), json.dumps(content))
@@ -42,7 +42,7 @@ def restore_identity(config: NodeConfig) -> None:
     except FileNotFoundError:
         return
     pki.install_ca(config.paths.ssl, KeyPair(**content["authority"]))
-    pki.install_node(config, KeyPair(**content["node"]))
+    pki.install_leaves(config, {leaf: KeyPair(**pair) for leaf, pair in content["leaves"].items()})
     broker.install(config, content["broker_password"])
 
 

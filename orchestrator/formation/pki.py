@@ -9,8 +9,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import pwd
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from orchestrator.clients.files import write_atomically
+from orchestrator.clients.keypairs import KeyPair, install_pair, read_pair
 from orchestrator.config import NodeConfig
 from orchestrator.model.errors import Refused
 
@@ -33,21 +33,17 @@ BACKDATED = timedelta(hours=1)
 CONSUL_SERVER_NAME = "server.dc1.consul"
 
 
-@dataclass(frozen=True, slots=True)
-class KeyPair:
-    """A certificate and its private key, in PEM. ``repr`` shows neither."""
+__all__ = ["KeyPair", "read_pair"]
 
-    certificate: str
-    key: str
-
-    def __repr__(self) -> str:
-        return "KeyPair(...)"
+NODE, POSTGRES = "node", "postgres"
+LEAVES = (NODE, POSTGRES)
+"""The pairs that the internal CA signs. PostgreSQL reads a key only when it belongs to its own user."""
 
 
 def ensure_ca(ssl: Path) -> None:
     """Make the internal CA in the folder ``ssl`` unless there is one."""
     if not ((ssl / "ca.pem").exists() and (ssl / "ca.key").exists()):
-        install_ca(ssl, _new_ca())
+        install_ca(ssl, new_ca())
 
 
 def read_ca(ssl: Path) -> KeyPair:
@@ -63,29 +59,59 @@ def install_ca(ssl: Path, authority: KeyPair) -> None:
     write_atomically(ssl / "ca.pem", authority.certificate, mode=0o644)
 
 
-def issue(config: NodeConfig, name: str) -> None:
-    """Sign a new certificate for this node, and give PostgreSQL its own copy of it."""
-    install_node(config, _sign(read_ca(config.paths.ssl), name, _addresses(config)))
+def folder_of(config: NodeConfig, leaf: str) -> Path:
+    """Where the pair of that name lies."""
+    folders: Mapping[str, Path] = {NODE: config.paths.ssl, POSTGRES: config.paths.ssl / "postgres"}
+    return folders[leaf]
+
+
+def issue(config: NodeConfig, name: str, leaves: Iterable[str] = LEAVES, life: timedelta = NODE_LIFE) -> None:
+    """Sign new certificates for this node, with new keys. Raises ``Refused`` when the CA has ended."""
+    authority = read_ca(config.paths.ssl)
+    ca, _ = _authority(authority)
+    if ca.not_valid_after_utc <= datetime.now(UTC):
+        raise Refused(f"The internal CA has ended, on {ca.not_valid_after_utc:%Y-%m-%d}: it signs nothing.")
+    for leaf in leaves:
+        _install(config, leaf, _sign(authority, name, _addresses(config), life))
 
 
 def read_node(ssl: Path) -> KeyPair:
     """This node's own certificate."""
-    return KeyPair((ssl / "node.pem").read_text(), (ssl / "node.key").read_text())
+    return read_pair(ssl)
 
 
-def install_node(config: NodeConfig, pair: KeyPair) -> None:
-    """Replace this node's certificate, and PostgreSQL's copy of it and of the CA."""
-    ssl = config.paths.ssl
-    write_atomically(ssl / "node.key", pair.key)
-    write_atomically(ssl / "node.pem", pair.certificate, mode=0o644)
-    _copy_for_postgres(config, read_ca(ssl).certificate, pair)
+def read_leaves(config: NodeConfig) -> Mapping[str, KeyPair]:
+    """All pairs of this node that the CA has signed."""
+    return {leaf: read_pair(folder_of(config, leaf)) for leaf in LEAVES}
 
 
-def issued_for(ssl: Path) -> str | None:
-    """The node name in the certificate, when it was signed by the CA beside it; None otherwise."""
+def install_leaves(config: NodeConfig, pairs: Mapping[str, KeyPair]) -> None:
+    """Replace this node's pairs by these."""
+    for leaf, pair in pairs.items():
+        _install(config, leaf, pair)
+
+
+def _install(config: NodeConfig, leaf: str, pair: KeyPair) -> None:
+    folder = folder_of(config, leaf)
+    if leaf != POSTGRES:
+        install_pair(folder, pair)
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(folder / "ca.pem", read_ca(config.paths.ssl).certificate)
+    give_to_postgres(config, folder / "ca.pem")
+    install_pair(folder, pair, lambda path: give_to_postgres(config, path))
+    give_to_postgres(config, folder)
+    folder.chmod(0o700)
+
+
+def issued_for(ssl: Path, ca: Path | None = None) -> str | None:
+    """The node name in the certificate, when the CA has signed it, be it over or not; None otherwise.
+
+    ``ca``: the CA's certificate; None: the one beside it.
+    """
     try:
         certificate = x509.load_pem_x509_certificate((ssl / "node.pem").read_bytes())
-        authority = x509.load_pem_x509_certificate((ssl / "ca.pem").read_bytes())
+        authority = x509.load_pem_x509_certificate((ca or ssl / "ca.pem").read_bytes())
         key = serialization.load_pem_private_key((ssl / "node.key").read_bytes(), None)
         certificate.verify_directly_issued_by(authority)
     except (OSError, ValueError, TypeError, InvalidSignature):
@@ -109,12 +135,13 @@ def _general_name(host: str) -> x509.GeneralName:
         return x509.DNSName(host)
 
 
-def _new_ca() -> KeyPair:
+def new_ca(life: timedelta = CA_LIFE) -> KeyPair:
+    """An internal CA that nobody has yet."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Cloudify internal CA")])
     identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
     certificate = (
-        _builder(name, name, key.public_key(), CA_LIFE)
+        _builder(name, name, key.public_key(), life)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(_usage(signs_certificates=True), critical=True)
         .add_extension(identifier, critical=False)
@@ -123,7 +150,7 @@ def _new_ca() -> KeyPair:
     return _pem(certificate, key)
 
 
-def _sign(authority: KeyPair, name: str, addresses: Iterable[x509.GeneralName]) -> KeyPair:
+def _sign(authority: KeyPair, name: str, addresses: Iterable[x509.GeneralName], life: timedelta) -> KeyPair:
     ca, ca_key = _authority(authority)
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
@@ -131,7 +158,7 @@ def _sign(authority: KeyPair, name: str, addresses: Iterable[x509.GeneralName]) 
     identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
     issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key())
     certificate = (
-        _builder(subject, ca.subject, key.public_key(), NODE_LIFE)
+        _builder(subject, ca.subject, key.public_key(), min(life, ca.not_valid_after_utc - datetime.now(UTC)))
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(signs_certificates=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage(both_ways), critical=False)
@@ -147,14 +174,15 @@ def _builder(
     subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, life: timedelta
 ) -> x509.CertificateBuilder:
     now = datetime.now(UTC)
+    end = now + life
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(issuer)
         .public_key(key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - BACKDATED)
-        .not_valid_after(now + life)
+        .not_valid_before(min(now, end) - BACKDATED)
+        .not_valid_after(end)
     )
 
 
@@ -188,18 +216,6 @@ def _pem(certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> KeyP
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
     return KeyPair(certificate.public_bytes(serialization.Encoding.PEM).decode(), plain.decode())
-
-
-def _copy_for_postgres(config: NodeConfig, ca: str, pair: KeyPair) -> None:
-    """PostgreSQL reads a key only when it belongs to its own user, and to nobody else."""
-    folder = config.paths.ssl / "postgres"
-    folder.mkdir(parents=True, exist_ok=True)
-    contents = {"ca.pem": ca, "node.pem": pair.certificate, "node.key": pair.key}
-    for file, content in contents.items():
-        write_atomically(folder / file, content)
-        give_to_postgres(config, folder / file)
-    give_to_postgres(config, folder)
-    folder.chmod(0o700)
 
 
 def give_to_postgres(config: NodeConfig, path: Path) -> None:

@@ -49,8 +49,8 @@ def endpoint(host: str, port: int) -> str:
 class Transport:
     """The four verbs that python-consul2 needs, each bounded by ``timeout_s``."""
 
-    def __init__(self, host: str, port: int, ssl: Path, timeout_s: float) -> None:
-        self._links = Links(host, port, ssl)
+    def __init__(self, host: str, port: int, ssl: Path, timeout_s: float, *, any_date: bool = False) -> None:
+        self._links = Links(host, port, ssl, any_date=any_date)
         self._address = endpoint(host, port)
         self._timeout_s = timeout_s
         self._over_at_s = math.inf
@@ -122,9 +122,12 @@ def _wait_s(params: Iterable[tuple[str, object]]) -> float:
 class Library(LibraryConsul):  # type: ignore[misc]  # python-consul2 has no types
     """python-consul2 over ``Transport``."""
 
-    def __init__(self, config: NodeConfig, timeout_s: float) -> None:
+    def __init__(self, config: NodeConfig, timeout_s: float, *, any_date: bool = False) -> None:
+        """``any_date``: the agent's certificate may have ended."""
         # Set first, because the library's constructor asks for it.
-        self._transport = Transport(config.api_host, config.ports.consul_api, config.paths.ssl, timeout_s)
+        self._transport = Transport(
+            config.api_host, config.ports.consul_api, config.paths.ssl, timeout_s, any_date=any_date
+        )
         with warnings.catch_warnings():
             # It warns of parts of Consul's API that are not used here.
             warnings.simplefilter("ignore", DeprecationWarning)

@@ -11,12 +11,16 @@ from contextlib import contextmanager
 from http.client import HTTPSConnection
 from pathlib import Path
 
+from orchestrator.clients.shown import tolerant_context
+
 
 class Links:
     """The connections of all threads to one address, encrypted both ways by the node's certificate."""
 
-    def __init__(self, host: str, port: int, certificates: Path) -> None:
+    def __init__(self, host: str, port: int, certificates: Path, *, any_date: bool = False) -> None:
+        """``any_date``: the agent's certificate may have ended."""
         self._host, self._port = host, port
+        self._any_date = any_date
         self._certificates = certificates
         self._own = threading.local()
 
@@ -50,12 +54,17 @@ class Links:
 
     def _connect(self, timeout_s: float) -> HTTPSConnection:
         # Read anew each time: a manager that joins a cluster gets other certificates.
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.load_verify_locations(self._certificates / "ca.pem")
+        context = tolerant_context(self._certificates) if self._any_date else _context(self._certificates)
         context.load_cert_chain(self._certificates / "node.pem", self._certificates / "node.key")
         link = HTTPSConnection(self._host, self._port, timeout=timeout_s, context=context)
         link.connect()
         return link
+
+
+def _context(certificates: Path) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(certificates / "ca.pem")
+    return context
 
 
 def _has_ended(link: HTTPSConnection) -> bool:

@@ -10,6 +10,7 @@ from orchestrator.model.errors import ConsulUnavailable
 
 # A server that leaves waits for the others to take note: about 3.5 s alone, up to 10 s among others.
 LEAVE_TIMEOUT_S = 15.0
+RELOAD_TIMEOUT_S = 5.0
 
 
 class ServerOperations(Connection):
@@ -36,6 +37,13 @@ class ServerOperations(Connection):
         """Names of all nodes whose agent the local one can see."""
         alive = 1
         return frozenset(member["Name"] for member in self._api.agent.members() if member["Status"] == alive)
+
+    def reload(self) -> None:
+        """Have the local agent read its configuration again, and its certificates, which may have ended.
+
+        It needs no leader. Checks keep their state, and sessions with them; connections go on.
+        """
+        Library(self.config, RELOAD_TIMEOUT_S, any_date=True).http.put(CB.bool(), "/v1/agent/reload")
 
     def leave(self) -> None:
         """Take the local server out, in good order; its process ends. Takes up to some 10 s."""

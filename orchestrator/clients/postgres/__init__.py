@@ -63,6 +63,13 @@ class Postgres:
         self._configuration.write(me, members)
         self._dynamic.reload()
 
+    def reload(self) -> None:
+        """Have a running server read its configuration, and its certificates; connections go on.
+
+        Raises ``Unfinished``.
+        """
+        self._dynamic.reload()
+
     def start(self, *, standby: bool) -> None:
         """Start the server as a standby or as a primary, and wait until it accepts connections.
 

@@ -74,8 +74,27 @@ def test_another_authority_makes_the_certificate_worthless_until_it_is_signed_ag
     assert pki.issued_for(issued.paths.ssl) is None
     pki.issue(issued, "n7")
     assert pki.issued_for(issued.paths.ssl) == "n7"
-    copies = (issued.paths.ssl / "postgres" / name for name in ("ca.pem", "node.pem", "node.key"))
-    assert all(copy.read_bytes() == (issued.paths.ssl / copy.name).read_bytes() for copy in copies)
+    assert pki.issued_for(issued.paths.ssl / "postgres") == "n7"
+
+
+def test_who_has_the_key_of_the_database_has_not_that_of_the_node(issued):
+    folders = [pki.folder_of(issued, leaf) for leaf in pki.LEAVES]
+    assert pki.read_pair(folders[0]) != pki.read_pair(folders[1])
+    assert {pki.issued_for(folder) for folder in folders} == {"n1"}
+
+
+def test_a_certificate_does_not_outlive_its_authority(issued):
+    pki.issue(issued, "n1", life=2 * pki.CA_LIFE)
+    ca, own = (certificate(issued.paths.ssl / name) for name in ("ca.pem", "node.pem"))
+    assert own.not_valid_after_utc <= ca.not_valid_after_utc
+
+
+def test_an_authority_that_has_ended_signs_nothing(issued):
+    before = pki.read_node(issued.paths.ssl)
+    pki.install_ca(issued.paths.ssl, pki.new_ca(-timedelta(days=1)))
+    with pytest.raises(Refused, match="has ended"):
+        pki.issue(issued, "n1")
+    assert pki.read_node(issued.paths.ssl) == before
 
 
 def test_a_key_of_another_pair_is_not_taken(issued, tmp_path):
