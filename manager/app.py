@@ -15,6 +15,7 @@ from manager.closing import refuse_writes
 from manager.files.works import tidy
 from manager.gate import SERVING, Gate
 from manager.gateway import Gateway
+from manager.password_policy import PasswordPolicy
 from manager.passwords import Passwords
 from manager.patience import WRITERS, Patience
 from manager.repeats import Answered
@@ -83,7 +84,8 @@ def create(settings: Settings, gateway: Gateway) -> FastAPI:
     app.state.storage = storage
     app.state.gateway = gateway
     app.state.passwords = Passwords()
-    app.state.authenticator = Authenticator(storage, app.state.passwords)
+    app.state.authenticator = Authenticator(storage, app.state.passwords, settings.logins)
+    app.state.password_policy = PasswordPolicy(settings.logins.min_password_length)
     app.state.answered = Answered()
     app.state.upload_places = Places()
     app.state.office = office

@@ -14,15 +14,17 @@ import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from typing import Any, cast
 
-from sqlalchemy import func, select, update
+from sqlalchemy import CursorResult, func, select
 from sqlalchemy.orm import Session
 
 from manager.agents.tokens import execution_of
 from manager.errors import Forbidden, Unauthorized, Unavailable
+from manager.lockout import is_locked, login_failed, login_worked
 from manager.models import ADMIN_ROLE, Membership, Tenant, Token, User
 from manager.passwords import Passwords
+from manager.settings import LoginRules
 from manager.storage import Storage
 
 TOKEN_HEADER = "authentication-token"  # noqa: S105  # a name
@@ -30,12 +32,6 @@ EXECUTION_TOKEN_HEADER = "execution-token"  # noqa: S105  # a name
 TENANT_HEADER = "tenant"
 REMEMBER_CALLER_S = 900.0
 REMEMBERED_CALLERS = 256
-
-FAILURES_BEFORE_LOCK: int | None = None
-"""How many wrong passwords in a row lock a user out; None: any number. Off, as a load balancer with an old
-password would otherwise lock out the administrator of the whole cluster within seconds."""
-
-LOCK_PERIOD = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +101,15 @@ class Authenticator:
     """Recognises callers by the database. Safe for threads."""
 
     def __init__(
-        self, storage: Storage, passwords: Passwords, clock: Callable[[], float] = time.monotonic
+        self,
+        storage: Storage,
+        passwords: Passwords,
+        rules: LoginRules,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._storage = storage
         self._passwords = passwords
+        self._rules = rules
         self._clock = clock
         self._key = secrets.token_bytes(32)
         self._seen: dict[bytes, tuple[float, Caller]] = {}
@@ -168,41 +169,38 @@ class Authenticator:
         return Caller(user.id, user.username, user.role.name)
 
     def _check_password(self, user: User | None, given: Credentials) -> None:
-        """The same refusal, after the same time, whatever is wrong: nobody shall learn which names exist."""
-        known = user is not None and self._passwords.remembered(user.password, given.password)
-        right = known or self._passwords.verify(user.password if user else None, given.password)
-        locked = user is not None and is_locked(user)
-        if user and not locked and (not known or user.failed_logins):
-            self._note_login(user, right=right)
-        if not right or locked:
+        """The same refusal, after the same work, whatever is wrong.
+
+        Nobody shall learn which names exist, nor whether he has guessed the password of a user who may not
+        use it: that one is compared with nobody's.
+        """
+        admitted = user if user is not None and user.active and not is_locked(user) else None
+        stored = admitted.password if admitted else None
+        known = stored is not None and self._passwords.remembered(stored, given.password)
+        right = known or self._passwords.verify(stored, given.password)
+        if admitted is None or not known or admitted.failed_logins:
+            right = self._note_login(admitted, right=right)
+        if not right:
             raise _unauthorized(given)
 
-    def _note_login(self, user: User, *, right: bool) -> None:
-        changes = {"last_login_at": func.now(), "failed_logins": 0} if right else _failure(user)
-        if not changes:
-            return
+    def _note_login(self, user: User | None, *, right: bool) -> bool:
+        """Note how it went; whether it still is a login. Nobody is noted like a user, but in no row."""
+        if not right and not self._rules.failures_before_lock:
+            return False
+        noted = (
+            login_worked(user.id) if user and right else login_failed(user.id if user else None, self._rules)
+        )
         try:
             with self._storage.noting() as session:
-                session.execute(update(User).where(User.id == user.id).values(changes))
+                changed = cast("CursorResult[Any]", session.execute(noted)).rowcount
         except Unavailable:
-            return  # Whoever may log in can do so while the database takes no writes.
+            return right  # Whoever may log in can do so while the database takes no writes.
+        # Of many passwords tried at once, one that was right after the lock has come too late.
+        return right and bool(changed)
 
     def _digest(self, given: Credentials) -> bytes:
         text = f"{given.username}\0{given.password}\0{given.token}".encode()
         return hashlib.blake2b(text, key=self._key, digest_size=32).digest()
-
-
-def is_locked(user: User) -> bool:
-    """Whether the user is locked out at this moment."""
-    return user.locked_until is not None and user.locked_until > datetime.now(UTC)
-
-
-def _failure(user: User) -> dict[str, object]:
-    if FAILURES_BEFORE_LOCK is None:
-        return {}
-    lock = user.failed_logins + 1 >= FAILURES_BEFORE_LOCK
-    until = {"locked_until": datetime.now(UTC) + LOCK_PERIOD, "failed_logins": 0}
-    return until if lock else {"failed_logins": User.failed_logins + 1}
 
 
 def _by_name(session: Session, username: str) -> User | None:
@@ -237,4 +235,4 @@ def _check_tenant(caller: Caller, tenant: str, member: bool | None) -> None:  # 
 def _unauthorized(given: Credentials) -> Unauthorized:
     if given.token:
         return Unauthorized("The token is not valid")
-    return Unauthorized("User unauthorized: wrong username or password, or the user is not active")
+    return Unauthorized("User unauthorized: wrong username or password, or the user is inactive or locked")

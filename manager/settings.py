@@ -20,6 +20,18 @@ class DatabaseSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class LoginRules:
+    """What a new password has to be like, and how many wrong ones in a row lock a user out, for how long.
+
+    ``failures_before_lock`` 0: any number.
+    """
+
+    min_password_length: int = 8
+    failures_before_lock: int = 4
+    lock_s: float = 600.0
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """``certificate`` and ``key`` are None for plain HTTP.
 
@@ -34,5 +46,6 @@ class Settings:
     key: Path | None
     database: DatabaseSettings
     folders: Folders
+    logins: LoginRules = LoginRules()
     election_hold_s: float = 2.0
     commit_limit_s: float = 30.0

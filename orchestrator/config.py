@@ -174,6 +174,14 @@ class RestSettings(_Section):
     election_hold_s: Seconds = 2.0
 
 
+class LoginSettings(_Section):
+    """New passwords of REST's users, and wrong ones: so many in a row (0: any number) lock a user out."""
+
+    min_password_length: Annotated[int, Field(ge=1, le=128)] = 8
+    failures_before_lock: Annotated[int, Field(ge=0, le=1000)] = 4
+    lock_s: Seconds = 600.0
+
+
 class ServicesSettings(_Section):
     """How this machine's services are run."""
 
@@ -240,6 +248,7 @@ class NodeConfig(_Section):
     ports: Ports = Ports()
     postgres: PostgresSettings = PostgresSettings()
     rest: RestSettings = RestSettings()
+    logins: LoginSettings = LoginSettings()
     services: ServicesSettings = ServicesSettings()
     files: FilesSettings = FilesSettings()
     workflows: WorkflowsSettings = WorkflowsSettings()

@@ -46,6 +46,11 @@ MEANINGS: Mapping[str, str] = {
     "postgres.stop_timeout_s": "How long a clean stop may take before it becomes an immediate one.",
     "rest.protocol": "`http` has no encryption, and is for closed networks only.",
     "rest.election_hold_s": "How long a request waits while a leader is being elected.",
+    "logins.min_password_length": "How many characters a new password needs.",
+    "logins.failures_before_lock": (
+        "So many wrong passwords in a row lock a user out; 0: any number. Tokens go on to work."
+    ),
+    "logins.lock_s": "For how long, unless an administrator unlocks the user: `cfy users unlock NAME`.",
     "services.manager": "Who runs the services. Only `supervisor` is there today.",
     "files.compare_every_s": "How often a replica compares all files with the leader's, by size and time.",
     "files.check_every_s": "How often it compares them by content.",

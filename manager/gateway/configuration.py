@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from manager.files.folders import Folders
-from manager.settings import DatabaseSettings, Settings
+from manager.settings import DatabaseSettings, LoginRules, Settings
 from orchestrator.config import NodeConfig, load
 from orchestrator.model.errors import ConfigurationError
 
@@ -28,5 +28,6 @@ def settings_of(config: NodeConfig) -> Settings:
         key=config.paths.ssl / "node.key" if secure else None,
         database=DatabaseSettings(config.paths.run, config.ports.postgres, config.postgres.connect_timeout_s),
         folders=Folders(config.paths.files, config.paths.state / "staging", config.paths.uploads),
+        logins=LoginRules(**config.logins.model_dump()),
         election_hold_s=config.rest.election_hold_s,
     )

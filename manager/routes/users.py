@@ -10,11 +10,12 @@ from sqlalchemy import exc, func, select
 from sqlalchemy.orm import Session
 
 from manager import pages
-from manager.auth import is_locked
 from manager.dependencies import Admin, Authenticator, Caller, Database, ListQuery, Slot
 from manager.errors import BadParameters, Conflict, IllegalAction, NotFound
 from manager.listing import Kind, timestamp
+from manager.lockout import is_locked, unlock
 from manager.models import ADMIN_ROLE, DEFAULT_ROLE, SYSTEM_ROLES, Role, Token, User
+from manager.password_policy import ADVICE, PasswordPolicy
 from manager.passwords import Passwords
 from manager.routes.json_route import Body, Name, Password, router
 from manager.routes.memberships import Belonging, roles_by_user
@@ -84,7 +85,7 @@ def list_users(_: Admin, storage: Database, query: ListQuery) -> dict[str, Any]:
 @users.put("/users", status_code=201)
 def create_user(request: Request, new: NewUser, _: Admin, storage: Database, slot: Slot) -> dict[str, Any]:
     """A new user, who belongs to no tenant yet."""
-    password = _hash(request)(new.password)
+    password = _hash(request, new.username, new.password)
     try:
         with storage.writing(slot) as session:
             user = User(username=new.username, password=password, role=_role(session, new.role))
@@ -116,7 +117,7 @@ def change_user(
     if (change.password is None) == (change.role is None):
         raise BadParameters("Expected one of `password` and `role`")
     if change.password is not None:
-        return _set_password(request, username, _hash(request)(change.password), storage, slot)
+        return _set_password(request, username, _hash(request, username, change.password), storage, slot)
     caller.must_be_admin()
     return _set_role(request, username, change.role, storage, slot)
 
@@ -146,18 +147,18 @@ def activate_user(
     slot: Slot,
     authenticator: Authenticator,
 ) -> dict[str, Any]:
-    """Let a user in again, or shut him out."""
+    """Let a user in again, who was shut out or is locked, or shut him out."""
     active = activity.action == "activate"
     if not active and username.lower() == caller.username.lower():
         raise IllegalAction("Nobody can deactivate himself")
     with storage.writing(slot) as session:
         user = by_name(session, username)
-        if user.active == active:
+        if user.active == active and not (active and is_locked(user)):
             raise Conflict(f"User `{user.username}` is already {'active' if active else 'inactive'}")
         if not active:
             _keep_an_admin(session, user)
         user.active = active
-        user.failed_logins, user.locked_until = 0, None
+        unlock(user)
         shape = _shape(user, roles_by_user(session, [user])[user.id], get_data=False)
     authenticator.forget()
     return shape
@@ -168,7 +169,7 @@ def unlock_user(request: Request, username: str, _: Admin, storage: Database, sl
     """Let somebody try again who gave a wrong password too often."""
 
     def change(_: Session, user: User) -> None:
-        user.failed_logins, user.locked_until = 0, None
+        unlock(user)
 
     return _changed(request, username, change, storage, slot)
 
@@ -188,7 +189,7 @@ def _set_password(
 ) -> dict[str, Any]:
     def change(session: Session, user: User) -> None:
         user.password = password
-        user.failed_logins, user.locked_until = 0, None
+        unlock(user)
         token = session.scalar(select(Token).where(Token.user_id == user.id))
         if token is not None:
             session.delete(token)
@@ -226,9 +227,13 @@ def _changed(
     return shape
 
 
-def _hash(request: Request) -> Callable[[str], str]:
+def _hash(request: Request, username: str, password: str) -> str:
+    """A new password as it is stored. Raises ``BadParameters`` when it is none to protect anything with."""
+    policy: PasswordPolicy = request.app.state.password_policy
     passwords: Passwords = request.app.state.passwords
-    return passwords.hash
+    if complaints := policy.complaints(username, password):
+        raise BadParameters(f"The password is refused: {'; '.join(complaints)}. {ADVICE}")
+    return passwords.hash(password)
 
 
 def _role(session: Session, name: str | None) -> Role:

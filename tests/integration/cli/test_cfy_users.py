@@ -20,7 +20,7 @@ def tenant(cfy, name):
 @pytest.fixture
 def user(cfy, name):
     """A user who belongs to no tenant: the name."""
-    cfy.json("users", "create", f"{name}-user", "-p", "first")
+    cfy.json("users", "create", f"{name}-user", "-p", "the first one")
     yield f"{name}-user"
     cfy("users", "delete", f"{name}-user")
 
@@ -55,7 +55,7 @@ def test_a_user_in_a_tenant(cfy, user, tenant):
 
 
 def test_a_user_who_is_created_for_a_tenant(cfy, name, tenant):
-    created = cfy.json("users", "create", name, "-p", "first", "-t", tenant, "-l", "operations")
+    created = cfy.json("users", "create", name, "-p", "the first one", "-t", tenant, "-l", "operations")
     assert created["tenant_roles"]["direct"] == {tenant: "operations"}
     assert roles(cfy, tenant) == {name: "operations"}
     assert cfy("users", "delete", name).exit_code == 0
@@ -63,26 +63,26 @@ def test_a_user_who_is_created_for_a_tenant(cfy, name, tenant):
 
 def test_what_a_viewer_may_not(cfy, acting, user, tenant, folder):
     cfy.json("tenants", "add-user", user, "-t", tenant, "-r", "viewer")
-    assert acting("first", "blueprints", "list", "-t", tenant).exit_code == 0
+    assert acting("the first one", "blueprints", "list", "-t", tenant).exit_code == 0
     upload = ("blueprints", "upload", str(folder / "blueprint.yaml"), "-t", tenant)
-    result = acting("first", *upload)
+    result = acting("the first one", *upload)
     assert result.exit_code == 4
     assert "role does not allow" in result.stderr
 
 
 def test_a_new_password(cfy, acting, user, tenant):
     cfy.json("tenants", "add-user", user, "-t", tenant)
-    cfy.json("users", "set-password", user, "-p", "second")
-    assert acting("first", "blueprints", "list", "-t", tenant).exit_code == 4
-    assert acting("second", "blueprints", "list", "-t", tenant).exit_code == 0
+    cfy.json("users", "set-password", user, "-p", "the second one")
+    assert acting("the first one", "blueprints", "list", "-t", tenant).exit_code == 4
+    assert acting("the second one", "blueprints", "list", "-t", tenant).exit_code == 0
 
 
 def test_shut_out_and_let_in(cfy, acting, user, tenant):
     cfy.json("tenants", "add-user", user, "-t", tenant)
     cfy.json("users", "deactivate", user)
-    assert acting("first", "blueprints", "list", "-t", tenant).exit_code == 4
+    assert acting("the first one", "blueprints", "list", "-t", tenant).exit_code == 4
     cfy.json("users", "activate", user)
-    assert acting("first", "blueprints", "list", "-t", tenant).exit_code == 0
+    assert acting("the first one", "blueprints", "list", "-t", tenant).exit_code == 0
 
 
 def test_a_user_who_is_not_locked_can_be_unlocked(cfy, user):

@@ -93,16 +93,16 @@ WRONG = [
     ("PUT", "/users", "null", JSON, 400, "bad_parameters_error"),
     ("PUT", "/users", "{}", JSON, 400, "bad_parameters_error"),
     ("PUT", "/users", '{"username": "x"}', JSON, 400, "bad_parameters_error"),
-    ("PUT", "/users", '{"username": 7, "password": "x"}', JSON, 400, "bad_parameters_error"),
+    ("PUT", "/users", '{"username": 7, "password": "a password"}', JSON, 400, "bad_parameters_error"),
     ("PUT", "/users", '{"username": "x", "password": ""}', JSON, 400, "bad_parameters_error"),
     ("PUT", "/users", '{"username": "x", "password": "\\ud800"}', JSON, 400, "bad_parameters_error"),
-    ("PUT", "/users", '{"username": "a b", "password": "x"}', JSON, 400, "bad_parameters_error"),
-    ("PUT", "/users", '{"username": "a:b", "password": "x"}', JSON, 400, "bad_parameters_error"),
-    ("PUT", "/users", '{"username": "x\\n", "password": "x"}', JSON, 400, "bad_parameters_error"),
+    ("PUT", "/users", '{"username": "a b", "password": "a password"}', JSON, 400, "bad_parameters_error"),
+    ("PUT", "/users", '{"username": "a:b", "password": "a password"}', JSON, 400, "bad_parameters_error"),
+    ("PUT", "/users", '{"username": "x\\n", "password": "a password"}', JSON, 400, "bad_parameters_error"),
     (
         "PUT",
         "/users",
-        '{"username": "x", "password": "x", "role": "king"}',
+        '{"username": "x", "password": "a password", "role": "king"}',
         JSON,
         400,
         "bad_parameters_error",
@@ -110,14 +110,21 @@ WRONG = [
     (
         "PUT",
         "/users",
-        '{"username": "x", "password": "x", "role": "viewer"}',
+        '{"username": "x", "password": "a password", "role": "viewer"}',
         JSON,
         400,
         "bad_parameters_error",
     ),
-    ("PUT", "/users", '{"username": "Admin", "password": "x"}', JSON, 409, "conflict_error"),
+    ("PUT", "/users", '{"username": "Admin", "password": "a password"}', JSON, 409, "conflict_error"),
     ("POST", "/users/admin", "{}", JSON, 400, "bad_parameters_error"),
-    ("POST", "/users/admin", '{"role": "default", "password": "x"}', JSON, 400, "bad_parameters_error"),
+    (
+        "POST",
+        "/users/admin",
+        '{"role": "default", "password": "a password"}',
+        JSON,
+        400,
+        "bad_parameters_error",
+    ),
     ("POST", "/users/admin", '{"role": "default"}', JSON, 400, "illegal_action_error"),
     ("POST", "/users/active/admin", '{"action": "deactivate"}', JSON, 400, "illegal_action_error"),
     ("POST", "/users/active/admin", '{"action": "activate"}', JSON, 409, "conflict_error"),
@@ -204,8 +211,8 @@ def test_an_unknown_tenant(rest, tenant):
 
 
 def test_a_tenant_that_is_not_the_users(rest, name):
-    rest.put("/users", {"username": name, "password": "x"})
-    user = rest.as_user(name, "x")
+    rest.put("/users", {"username": name, "password": "a password"})
+    user = rest.as_user(name, "a password")
     answer = user.get("/status")
     assert (answer.status_code, error_code(answer)) == (403, "forbidden_error")
     rest.put("/tenants/users", {"username": name, "tenant_name": "default_tenant", "role": "viewer"})
@@ -214,10 +221,10 @@ def test_a_tenant_that_is_not_the_users(rest, name):
 
 ADMINS_ONLY = [
     ("GET", "/users", None),
-    ("PUT", "/users", {"username": "x", "password": "x"}),
+    ("PUT", "/users", {"username": "x", "password": "a password"}),
     ("GET", "/users/admin", None),
     ("DELETE", "/users/admin", None),
-    ("POST", "/users/admin", {"password": "x"}),
+    ("POST", "/users/admin", {"password": "a password"}),
     ("POST", "/users/active/admin", {"action": "deactivate"}),
     ("POST", "/tenants/x", None),
     ("DELETE", "/tenants/x", None),
@@ -241,8 +248,8 @@ ADMINS_ONLY = [
 
 
 def test_what_only_an_administrator_may(rest, name):
-    rest.put("/users", {"username": name, "password": "x"})
-    user = rest.as_user(name, "x", tenant=None)
+    rest.put("/users", {"username": name, "password": "a password"})
+    user = rest.as_user(name, "a password", tenant=None)
     for method, path, body in ADMINS_ONLY:
         answer = user.request(method, path, json=body)
         assert (answer.status_code, error_code(answer)) == (403, "forbidden_error"), (method, path)

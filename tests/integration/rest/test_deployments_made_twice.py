@@ -43,9 +43,9 @@ def test_the_next_leader_answers_a_repeat_like_the_first_one(rest, next_leader, 
 def test_what_is_not_the_same_is_no_repeat(rest, next_leader, blueprint, name):
     deploy(rest, blueprint, name)
     there = next_leader()
-    rest.put("/users", {"username": name, "password": "x"})
+    rest.put("/users", {"username": name, "password": "a password"})
     rest.put("/tenants/users", {"username": name, "tenant_name": "default_tenant", "role": "user"})
-    other = there.as_user(name, "x")
+    other = there.as_user(name, "a password")
     same = {"blueprint_id": blueprint, "inputs": INPUTS}
     assert refusal(other.put(f"/deployments/{name}", same)) == (409, "conflict_error")
     changed = {**same, "inputs": {**INPUTS, "port": 81}}

@@ -83,7 +83,7 @@ def test_a_join_is_checked(configured):
 
 def test_what_is_in_our_tables_counts_as_content(configured, name):
     configured.client().post(f"/tenants/{name}")
-    configured.client().put("/users", {"username": name, "password": "x"})
+    configured.client().put("/users", {"username": name, "password": "a password"})
     found = " ".join(emptiness.contents(configured.config))
     assert "tenant" in found
     assert "user" in found

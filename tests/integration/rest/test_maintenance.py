@@ -106,7 +106,7 @@ def test_while_it_waits_what_runs_may_write_and_nothing_is_started(
 
 
 CLOSED = [
-    ("PUT", "/users", {"username": "x", "password": "x"}),
+    ("PUT", "/users", {"username": "x", "password": "a password"}),
     ("DELETE", "/users/nobody", None),
     ("POST", "/tenants/x", None),
     ("PUT", "/tenants/users", {"username": "x", "tenant_name": "x"}),
@@ -144,8 +144,8 @@ def test_who_writes_is_refused_and_who_reads_is_not(rest):
 
 
 def test_only_an_administrator_switches_and_everybody_looks(rest, name):
-    rest.put("/users", {"username": name, "password": "x"})
-    user = rest.as_user(name, "x", tenant=None)
+    rest.put("/users", {"username": name, "password": "a password"})
+    user = rest.as_user(name, "a password", tenant=None)
     for action in ("activate", "deactivate"):
         assert refusal(user.post(f"/maintenance/{action}")) == (403, "forbidden_error")
     assert user.get("/maintenance").json() == OFF

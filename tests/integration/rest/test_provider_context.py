@@ -32,8 +32,8 @@ def test_it_can_be_changed(rest, context):
 
 
 def test_who_may_not_and_what_cannot_be(rest, name, context):
-    rest.put("/users", {"username": name, "password": "x"})
-    user = rest.as_user(name, "x", tenant=None)
+    rest.put("/users", {"username": name, "password": "a password"})
+    user = rest.as_user(name, "a password", tenant=None)
     assert refusal(user.post("/provider/context?update=true", context)) == (403, "forbidden_error")
     for body in ({}, {"name": "x"}, {"name": 7, "context": {}}, {"name": "x", "context": {"a": "\0"}}):
         assert refusal(rest.post("/provider/context?update=true", body)) == (400, "bad_parameters_error")

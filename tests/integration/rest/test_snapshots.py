@@ -175,10 +175,10 @@ def test_what_is_no_snapshot_is_refused_and_nothing_is_kept(rest, node, name, ma
     ],
 )
 def test_only_administrators_have_to_do_with_snapshots(rest, name, method, path, body):
-    rest.put("/users", {"username": name, "password": "secret", "role": "default"})
+    rest.put("/users", {"username": name, "password": "a password", "role": "default"})
     rest.put("/tenants/users", {"username": name, "tenant_name": "default_tenant", "role": "manager"})
     try:
-        answer = rest.as_user(name, "secret").request(method, path, json=body)
+        answer = rest.as_user(name, "a password").request(method, path, json=body)
         assert error_of(answer) == (403, "forbidden_error")
     finally:
         rest.delete(f"/users/{name}")

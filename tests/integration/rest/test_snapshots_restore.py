@@ -56,9 +56,9 @@ def source() -> Iterator[Source]:
         node.process = node.start_process()
         rest = node.client()
         rest.post("/tenants/shops")
-        rest.put("/users", {"username": "ann", "password": "ann's", "role": "default"})
+        rest.put("/users", {"username": "ann", "password": "a word of ann's", "role": "default"})
         rest.put("/tenants/users", {"username": "ann", "tenant_name": "shops", "role": "user"})
-        ann = rest.as_user("ann", "ann's", tenant="shops")
+        ann = rest.as_user("ann", "a word of ann's", tenant="shops")
         uploads.upload(ann, "till")
         assert ann.put("/deployments/berlin", {"blueprint_id": "till", "inputs": {"size": 3}}).ok
         assert rest.post("/users/admin", {"password": NEW_PASSWORD}).ok
@@ -86,7 +86,7 @@ def as_in_source(rest: RestClient, source: Source) -> None:
     names = "_include=username,role,tenants,active"
     for path in (f"/users?{names}", "/tenants"):
         assert theirs.get(path).json() == source.rest.get(path).json(), path
-    ann, there = (it.as_user("ann", "ann's", tenant="shops") for it in (rest, source.rest))
+    ann, there = (it.as_user("ann", "a word of ann's", tenant="shops") for it in (rest, source.rest))
     for path in ("/blueprints/till", "/deployments/berlin", "/nodes", "/node-instances", "/executions"):
         assert ann.get(path).json() == there.get(path).json(), path
     assert ann.get("/blueprints/till/archive").content == blueprint()
@@ -115,10 +115,11 @@ def test_life_goes_on_after_it(rest, source):
     upload(rest, "copy", source.content)
     theirs = rest.as_user(ADMIN[0], NEW_PASSWORD)
     ended((rest, theirs), rest.post("/snapshots/copy/restore", {}).json())
-    ann = rest.as_user("ann", "ann's", tenant="shops")
+    ann = rest.as_user("ann", "a word of ann's", tenant="shops")
     assert ann.put("/deployments/rome", {"blueprint_id": "till", "inputs": {}}).status_code == 201
     assert uploads.upload(ann, "second").status_code == 201
-    assert theirs.put("/users", {"username": "bob", "password": "b", "role": "default"}).status_code == 201
+    bob = {"username": "bob", "password": "a word of bob's", "role": "default"}
+    assert theirs.put("/users", bob).status_code == 201
     assert theirs.post("/tenants/more").status_code == 201
     for path in ("/deployments/berlin", "/deployments/rome"):
         assert ann.delete(path).ok
@@ -188,7 +189,7 @@ def test_an_older_snapshot_is_migrated(rest, source):
     theirs = rest.as_user(ADMIN[0], NEW_PASSWORD)
     execution = ended((rest, theirs), rest.post("/snapshots/older/restore", {}).json())
     assert execution["status"] == "terminated", execution["error"]
-    ann = rest.as_user("ann", "ann's", tenant="shops")
+    ann = rest.as_user("ann", "a word of ann's", tenant="shops")
     assert ann.get("/blueprints").json()["items"] == []
     assert uploads.upload(ann, "till").status_code == 201
 
@@ -258,7 +259,7 @@ def test_what_ran_when_it_was_taken_has_failed(rest, source):
     upload(rest, "copy", rewritten(source.content, start))
     theirs = rest.as_user(ADMIN[0], NEW_PASSWORD)
     ended((rest, theirs), rest.post("/snapshots/copy/restore", {}).json())
-    ann = rest.as_user("ann", "ann's", tenant="shops")
+    ann = rest.as_user("ann", "a word of ann's", tenant="shops")
     [creation] = ann.get("/executions").json()["items"]
     assert creation["status"] == "failed"
     assert creation["error"] == "It was running when the snapshot was taken that has been restored."

@@ -22,10 +22,10 @@ def as_somebody(rest: RestClient, name: str) -> As:
 
     def make(role: str, tenant: str = "default_tenant") -> RestClient:
         username = f"{name}-{role}-{tenant}"
-        assert rest.put("/users", {"username": username, "password": "x"}).status_code == 201
+        assert rest.put("/users", {"username": username, "password": "a password"}).status_code == 201
         body = {"username": username, "tenant_name": tenant, "role": role}
         assert rest.put("/tenants/users", body).status_code == 200
-        return rest.as_user(username, "x", tenant=tenant)
+        return rest.as_user(username, "a password", tenant=tenant)
 
     return make
 

@@ -8,7 +8,7 @@ from tests.support.uploads import error_of, remove_all, upload
 
 pytestmark = pytest.mark.integration
 
-PASSWORD = "password"
+PASSWORD = "a password"
 ROLES = ["manager", "user", "operations", "viewer"]
 
 

@@ -58,7 +58,7 @@ NO_REPEATS = {
         "next",
     ),
     "from another user": (
-        lambda rest, name: upload(rest.as_user(f"{name}-other", "password"), name),
+        lambda rest, name: upload(rest.as_user(f"{name}-other", "a password"), name),
         "next",
     ),
     "too late": (upload, "late"),
@@ -68,7 +68,7 @@ NO_REPEATS = {
 @pytest.mark.parametrize("what", NO_REPEATS)
 def test_what_is_no_repeat_is_a_conflict(node, rest, next_leader, name, what):
     again, where = NO_REPEATS[what]
-    rest.put("/users", {"username": f"{name}-other", "password": "password"})
+    rest.put("/users", {"username": f"{name}-other", "password": "a password"})
     rest.put("/tenants/users", {"username": f"{name}-other", "tenant_name": "default_tenant", "role": "user"})
     upload(rest, name)
     if where == "late":
