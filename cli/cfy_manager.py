@@ -37,6 +37,7 @@ COMMANDS = {
         "cli.machine.haproxy:command",
         "Print the configuration of an HAProxy in front of this cluster.",
     ),
+    "logs": ("cli.machine.logs:group", "Show what all services of this node say, in the order of time."),
     "status": ("cli.machine.status:command", "Show how this node is, and where it stands towards a cluster."),
     "validate-config": (
         "cli.machine.validate:command",
