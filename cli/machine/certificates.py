@@ -63,18 +63,24 @@ def list_certificates(node: Node, name: str | None) -> None:
 @click.option(
     "--days", "life_days", type=int, default=825, show_default=True, help="How long the new ones are valid."
 )
+@click.option("--ca", is_flag=True, help="The internal CA's own certificate as well; its key stays the same.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be renewed.")
 @options.timeout(RENEW_TIMEOUT_S)
 @pass_node
-def renew(node: Node, /, only: tuple[str, ...], dry_run: bool, timeout_s: float, **days: int | None) -> None:
+def renew(
+    node: Node, /, only: tuple[str, ...], ca: bool, dry_run: bool, timeout_s: float, **days: int | None
+) -> None:
     """Renew the certificates of this node, with new keys. Nothing is interrupted.
 
     They are signed by the internal CA, which stays as it is: no client and no other member has to do
     anything. Each service takes them up for its next connections; those that are there go on. It needs
     neither Consul nor a leader, and helps also when everything has ended. Run it on each member.
+
+    With --ca the internal CA gets a new end as well. Clients and agents need its new certificate before the
+    old one ends.
     """
     node.out.progress("Asking the node to renew its certificates.")
-    work = node.begin("certificates.renew", only=list(only), dry_run=dry_run, **days)
+    work = node.begin("certificates.renew", only=list(only), ca=ca, dry_run=dry_run, **days)
     done = work.result(timeout_s)
     names = ", ".join(done["certificates"])
     if dry_run or not names:

@@ -24,6 +24,8 @@ from orchestrator.formation import pki
 from orchestrator.model.errors import ClusterError
 
 WARN_BEFORE = timedelta(days=30)
+WARN_OF_CA_BEFORE = timedelta(days=180)
+"""Clients and agents have a copy of it, and people have to give them another one."""
 
 CA, SSH_HOST, SSH_MEMBER = "ca", "ssh-host", "ssh-member"
 
@@ -38,6 +40,11 @@ PURPOSES: Mapping[str, str] = {
 SERVICES: Mapping[str, tuple[str, ...]] = {
     pki.NODE: (shown.CONSUL, shown.REST, shown.BROKER),
     pki.POSTGRES: (shown.POSTGRESQL,),
+}
+
+REMEDIES: Mapping[str, str] = {
+    CA: "Renew it on each member, then give ca.pem to the clients: cfy_manager certificates renew --ca",
+    **dict.fromkeys(pki.LEAVES, "Renew it: cfy_manager certificates renew"),
 }
 
 IN_USE, NOT_YET, SILENT, FOREIGN = "in use", "shows another one", "does not answer", "shows a foreign one"
@@ -93,17 +100,16 @@ def _warnings(found: tuple[Found, ...]) -> Iterator[str]:
 
 
 def _remedy(found: Found) -> str:
-    renewable = found.name in pki.LEAVES
-    return "Renew it: cfy_manager certificates renew" if renewable else "See docs/how-to/certificates.md."
+    return REMEDIES.get(found.name, "See docs/how-to/certificates.md.")
 
 
-def state_of(certificate: x509.Certificate, now: datetime) -> str:
+def state_of(certificate: x509.Certificate, now: datetime, warn_before: timedelta) -> str:
     """How a certificate is at this moment, in a word or two."""
     if certificate.not_valid_after_utc <= now:
         return "ended"
     if certificate.not_valid_before_utc > now:
         return "is not valid yet: is the clock right?"
-    return "ends soon" if certificate.not_valid_after_utc - now < WARN_BEFORE else "ok"
+    return "ends soon" if certificate.not_valid_after_utc - now < warn_before else "ok"
 
 
 def _certificate(config: NodeConfig, name: str, file: Path, now: datetime, *, look: bool = False) -> Found:
@@ -111,7 +117,7 @@ def _certificate(config: NodeConfig, name: str, file: Path, now: datetime, *, lo
         certificate = x509.load_pem_x509_certificate(file.read_bytes())
     except (OSError, ValueError) as error:
         return Found(name, PURPOSES[name], str(file), _unreadable(error))
-    state = state_of(certificate, now)
+    state = state_of(certificate, now, WARN_OF_CA_BEFORE if name == CA else WARN_BEFORE)
     if name in pki.LEAVES and pki.issued_for(file.parent, config.paths.ssl / "ca.pem") is None:
         state = "is not signed by the CA beside it, or its key is another one's"
     return Found(

@@ -70,7 +70,7 @@ def issue(config: NodeConfig, name: str, leaves: Iterable[str] = LEAVES, life: t
     authority = read_ca(config.paths.ssl)
     ca, _ = _authority(authority)
     if ca.not_valid_after_utc <= datetime.now(UTC):
-        raise Refused(f"The internal CA has ended, on {ca.not_valid_after_utc:%Y-%m-%d}: it signs nothing.")
+        raise Refused(f"The internal CA has ended, on {ca.not_valid_after_utc:%Y-%m-%d}. Renew it: --ca")
     for leaf in leaves:
         _install(config, leaf, _sign(authority, name, _addresses(config), life))
 
@@ -137,7 +137,19 @@ def _general_name(host: str) -> x509.GeneralName:
 
 def new_ca(life: timedelta = CA_LIFE) -> KeyPair:
     """An internal CA that nobody has yet."""
-    key = ec.generate_private_key(ec.SECP256R1())
+    return _self_signed(ec.generate_private_key(ec.SECP256R1()), life)
+
+
+def prolong_ca(ssl: Path, life: timedelta = CA_LIFE) -> None:
+    """Give the CA a new end, with the key that it has.
+
+    All that it has signed stays good, and whoever has its old certificate trusts it until the old end.
+    """
+    _, key = _authority(read_ca(ssl))
+    install_ca(ssl, _self_signed(key, life))
+
+
+def _self_signed(key: ec.EllipticCurvePrivateKey, life: timedelta) -> KeyPair:
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Cloudify internal CA")])
     identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
     certificate = (

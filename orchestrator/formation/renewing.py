@@ -1,6 +1,6 @@
 """Renewing this node's certificates while everything goes on.
 
-The CA stays the same, so nobody who trusts it notices. New pairs are put in place first; then each service is
+The CA keeps its key, so nobody who trusts it notices. New pairs are put in place first; then each service is
 told to read them. Connections that are there go on as they are. It needs neither Consul nor a leader nor a
 certificate that is still good, and can be repeated: what was begun is begun anew.
 """
@@ -17,7 +17,7 @@ from orchestrator.clients.broker_admin import read_certificate_again
 from orchestrator.clients.shown import BROKER, CONSUL, POSTGRESQL, REST
 from orchestrator.config import NodeConfig
 from orchestrator.formation import broker, pki
-from orchestrator.formation.certificates import SERVICES, Found, all_of
+from orchestrator.formation.certificates import CA, SERVICES, Found, all_of
 from orchestrator.model.errors import ClusterError, ConsulUnavailable, Refused, ServicesUnavailable
 from orchestrator.model.snapshot import MembershipState
 from orchestrator.record import membership
@@ -31,13 +31,15 @@ LONGEST_DAYS = 3650
 class Renewal:
     """What is asked for. ``only``: these pairs; none: all. ``within_days``: only what ends within so many.
 
-    ``life_days``: for how long the new ones are valid; ``dry_run``: nothing is changed.
+    ``life_days``: for how long the new ones are valid; ``dry_run``: nothing is changed. ``ca``: the CA's own
+    certificate as well, with the key that it has.
     """
 
     only: tuple[str, ...] = ()
     within_days: int | None = None
     life_days: int = pki.NODE_LIFE.days
     dry_run: bool = False
+    ca: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +58,14 @@ def renew(clients: Clients, wanted: Renewal) -> Renewed:
     if belongs.state in {MembershipState.JOINING, MembershipState.REMOVED}:
         raise Refused(f"A manager that is {belongs.state.value} has no certificates to renew.")
     _check(wanted)
-    due = tuple(_due(config, wanted))
+    leaves = tuple(_due(config, wanted))
+    due = (CA, *leaves) if wanted.ca else leaves
     if wanted.dry_run or not due:
         return Renewed(due, {})
+    if wanted.ca:
+        pki.prolong_ca(config.paths.ssl)
     name = belongs.name or pki.issued_for(config.paths.ssl) or config.host_ip
-    pki.issue(config, name, due, timedelta(days=wanted.life_days))
+    pki.issue(config, name, leaves, timedelta(days=wanted.life_days))
     log.warning("New certificates for %s: %s", name, ", ".join(due))
     return _take_up(clients, due)
 
@@ -68,6 +73,8 @@ def renew(clients: Clients, wanted: Renewal) -> Renewed:
 def _check(wanted: Renewal) -> None:
     if unknown := sorted(set(wanted.only) - set(pki.LEAVES)):
         raise Refused(f"There is no {', '.join(unknown)} to renew. There is: {', '.join(pki.LEAVES)}.")
+    if wanted.ca and (wanted.only or wanted.within_days is not None):
+        raise Refused("With the CA all certificates are renewed: --ca goes with neither --only nor --within.")
     if not 1 <= wanted.life_days <= LONGEST_DAYS:
         raise Refused(f"A certificate is valid for 1 to {LONGEST_DAYS} days, not for {wanted.life_days}.")
 
@@ -93,7 +100,7 @@ def _take_up(clients: Clients, renewed: tuple[str, ...]) -> Renewed:
         running = clients.services.running()
     except ServicesUnavailable as error:
         return Renewed(renewed, said, (f"{error} What runs takes the new certificates when it is started.",))
-    for service in [each for leaf in renewed for each in SERVICES[leaf] if each in running]:
+    for service in [each for leaf in renewed for each in SERVICES.get(leaf, ()) if each in running]:
         try:
             said[service] = TOLD[service](clients)
         except (ClusterError, OSError) as error:

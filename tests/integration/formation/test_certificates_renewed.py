@@ -20,7 +20,8 @@ from demo.bed import Bed
 from orchestrator import wiring
 from orchestrator.clients import shown
 from orchestrator.clients.postgres.connection import Connection
-from orchestrator.formation import broker, pki, start
+from orchestrator.formation import broker, pki, renewing, start
+from orchestrator.formation.renewing import Renewal
 from orchestrator.formation.start import StartRequest
 from orchestrator.model.errors import ConsulUnavailable
 from tests.support.waiting import eventually
@@ -79,6 +80,14 @@ def server_lives(clients):
 
 def tls(config):
     return ssl.create_default_context(cafile=config.paths.ssl / "ca.pem")
+
+
+def is_well(config, cfy_manager):
+    """Who trusts the CA trusts every service, and nothing is warned of."""
+    with socket.create_connection((config.host_ip, config.ports.rest)) as plain:
+        tls(config).wrap_socket(plain, server_hostname=config.host_ip).close()
+    eventually(wiring.clients_of(config, "n1").consul.ready, SOON_S, "Consul answers")
+    assert cfy_manager("status")["warnings"] == []
 
 
 @contextmanager
@@ -150,11 +159,20 @@ def test_when_all_have_ended_a_renewal_makes_the_node_well(clients, cfy_manager)
     processes = clients.services.pids()
     assert cfy_manager("certificates", "renew")["troubles"] == []
 
-    with socket.create_connection((config.host_ip, config.ports.rest)) as plain:
-        tls(config).wrap_socket(plain, server_hostname=config.host_ip).close()
-    eventually(wiring.clients_of(config, "n1").consul.ready, SOON_S, "Consul answers")
+    is_well(config, cfy_manager)
     assert clients.services.pids() == processes, "nothing had to be restarted for it"
-    assert cfy_manager("status")["warnings"] == []
+
+
+def test_when_the_ca_has_ended_as_well_it_gets_a_new_end(clients, cfy_manager):
+    config = clients.config
+    pki.prolong_ca(config.paths.ssl, timedelta(seconds=2))
+    renewing.renew(clients, Renewal())
+    eventually(lambda: "ENDED" in str(cfy_manager("status")["warnings"]), SOON_S, "all has ended")
+
+    told = cfy_manager("certificates", "renew", "--ca")
+
+    assert (told["certificates"], told["troubles"]) == (["ca", "node", "postgres"], [])
+    is_well(config, cfy_manager)
 
 
 def test_the_list_tells_what_each_is_for_and_whether_it_is_in_use(cfy_manager):

@@ -49,6 +49,7 @@ def test_only_what_ends_soon_is_renewed(clients, life_days, due):
     ("wanted", "message"),
     [
         (Renewal(only=("rest",)), "There is no rest to renew. There is: node, postgres"),
+        (Renewal(only=("node",), ca=True), "--ca goes with neither"),
         (Renewal(life_days=0), "valid for 1 to 3650 days"),
     ],
 )
@@ -74,3 +75,20 @@ def test_without_a_service_manager_the_certificates_are_renewed_all_the_same(cli
     done = renewing.renew(replace(clients, services=Silent()), Renewal())
     assert "supervisord does not answer" in done.troubles[0]
     assert pairs(clients) != before
+
+
+def test_a_ca_that_has_ended_lives_again_and_what_it_had_signed_stays_good(clients):
+    ssl = clients.config.paths.ssl
+    old = pki.read_ca(ssl)
+    pki.install_ca(ssl, pki.new_ca(timedelta(seconds=-1)))
+    with pytest.raises(Refused, match="has ended"):
+        renewing.renew(clients, Renewal())
+    pki.install_ca(ssl, old)
+    pki.prolong_ca(ssl, timedelta(seconds=-1))
+    renewing.renew(clients, Renewal(ca=True))
+    assert pki.read_ca(ssl).key == old.key
+    assert pki.read_ca(ssl).certificate != old.certificate
+    (ssl / "old.pem").write_text(old.certificate)
+    for leaf in pki.LEAVES:
+        folder = pki.folder_of(clients.config, leaf)
+        assert pki.issued_for(folder, ssl / "ca.pem") == pki.issued_for(folder, ssl / "old.pem") is not None
