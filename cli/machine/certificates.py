@@ -20,15 +20,24 @@ from cli.errors import CliError
 from cli.machine.node import CONFIG_VARIABLE, Node, pass_node
 from cli.waiting import Deadline
 
-LIST_TIMEOUT_S = 60
+PROGRAM_TIMEOUT_S = 60
 RENEW_TIMEOUT_S = 120.0
 LOOK_INTERVAL_S = 0.5
+REPLACING = {
+    "new-ca": ("cli.machine.replacing_ca:new_ca", "Make another internal CA, in FILE."),
+    "trust-ca": ("cli.machine.replacing_ca:trust_ca", "Have this node trust the CA in FILE as well."),
+    "sign-with-ca": (
+        "cli.machine.replacing_ca:sign_with_ca",
+        "Have this node's certificates signed by the CA in FILE.",
+    ),
+    "drop-old-ca": ("cli.machine.replacing_ca:drop_old_ca", "Have this node trust the new CA alone."),
+}
 COLUMNS = ("name", "state", "days_left", "valid_until", "services", "file")
 IN_USE, SILENT = "in use", "does not answer"
 """What the program says of a service that shows the certificate on disk, and of one that does not run."""
 
 
-@click.group("certificates", cls=Group)
+@click.group("certificates", cls=Group, late=REPLACING)
 def group() -> None:
     """The certificates and keys of this node."""
 
@@ -86,13 +95,19 @@ def renew(
     if dry_run or not names:
         node.out.done(f"To be renewed: {names}." if names else "Nothing is to be renewed.", done)
         return
+    finish(node, done, timeout_s, f"Renewed, and in use: {names}.")
+
+
+def finish(node: Node, done: Mapping[str, Any], timeout_s: float, message: str) -> None:
+    """Tell what was done, and wait until the services show it."""
+    names = ", ".join(done["certificates"])
     node.out.progress(f"Signed anew and put in place: {names}.")
     for service, said in done["services"].items():
         node.out.progress(f"{service} {said}.")
     _wait_until_shown(node, done["certificates"], timeout_s)
     if done["troubles"]:
         raise CliError("The certificates are renewed, but not all is well. " + " ".join(done["troubles"]))
-    node.out.done(f"Renewed, and in use: {names}.", done)
+    node.out.done(message, done)
 
 
 def _wait_until_shown(node: Node, names: list[str], timeout_s: float) -> None:
@@ -108,16 +123,21 @@ def _wait_until_shown(node: Node, names: list[str], timeout_s: float) -> None:
 
 
 def _read(node: Node) -> Mapping[str, Any]:
-    """What the node's own code says, in a process of its own."""
-    program = [sys.executable, "-m", "orchestrator.formation.certificates"]
+    told: Mapping[str, Any] = json.loads(run(node, "certificates"))
+    return told
+
+
+def run(node: Node, program: str, *words: str) -> str:
+    """What a program of the node's own code says, in a process of its own. Raises ``CliError``."""
+    command = [sys.executable, "-m", f"orchestrator.formation.{program}", *words]
     environment = {**os.environ, CONFIG_VARIABLE: str(node.config_file.absolute())}
     done = subprocess.run(
-        program, env=environment, capture_output=True, text=True, check=False, timeout=LIST_TIMEOUT_S
+        command, env=environment, capture_output=True, text=True, check=False, timeout=PROGRAM_TIMEOUT_S
     )
     if done.returncode:
-        raise CliError(done.stderr.strip() or "The certificates cannot be read.", "Run this as root.")
-    told: Mapping[str, Any] = json.loads(done.stdout)
-    return told
+        complaint = done.stderr.strip() or "The certificates cannot be read."
+        raise CliError(complaint, "Run this as root." if "Permission" in complaint else None)
+    return done.stdout
 
 
 def _find(rows: list[Mapping[str, Any]], name: str) -> Mapping[str, Any]:

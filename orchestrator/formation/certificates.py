@@ -37,6 +37,8 @@ PURPOSES: Mapping[str, str] = {
     SSH_MEMBER: "with it this node may fence the other members, ask for their word, and read their files",
 }
 
+TRUSTED = "trusted as well, while the CA is being replaced"
+
 SERVICES: Mapping[str, tuple[str, ...]] = {
     pki.NODE: (shown.CONSUL, shown.REST, shown.BROKER),
     pki.POSTGRES: (shown.POSTGRESQL,),
@@ -75,13 +77,10 @@ class Found:
 def all_of(config: NodeConfig, *, look: bool = True) -> tuple[Found, ...]:
     """Every certificate and key of this node. ``look``: the services that show them are asked as well."""
     now = datetime.now(UTC)
-    ca = _certificate(config, CA, config.paths.ssl / "ca.pem", now)
-    leaves = [
-        _certificate(config, leaf, pki.folder_of(config, leaf) / "node.pem", now, look=look)
-        for leaf in pki.LEAVES
-    ]
+    authorities = _authorities(config, now)
+    leaves = [_leaf(config, leaf, now, look=look) for leaf in pki.LEAVES]
     keys = [_key(config, SSH_HOST, ssh_files.HOST_KEY), _key(config, SSH_MEMBER, ssh_files.CLIENT_KEY)]
-    return (ca, *leaves, *keys)
+    return (*authorities, *leaves, *keys)
 
 
 def warnings(config: NodeConfig) -> tuple[str, ...]:
@@ -112,17 +111,43 @@ def state_of(certificate: x509.Certificate, now: datetime, warn_before: timedelt
     return "ends soon" if certificate.not_valid_after_utc - now < warn_before else "ok"
 
 
-def _certificate(config: NodeConfig, name: str, file: Path, now: datetime, *, look: bool = False) -> Found:
+def _authorities(config: NodeConfig, now: datetime) -> Iterator[Found]:
+    """The one that signs, and others that are trusted while it is being replaced."""
+    file = config.paths.ssl / "ca.pem"
+    try:
+        found = x509.load_pem_x509_certificates(file.read_bytes())
+    except (OSError, ValueError) as error:
+        yield Found(CA, PURPOSES[CA], str(file), _unreadable(error))
+        return
+    for place, certificate in enumerate(found):
+        name, purpose = (f"{CA}-{place + 1}", TRUSTED) if place else (CA, PURPOSES[CA])
+        yield _found(name, purpose, file, certificate, state_of(certificate, now, WARN_OF_CA_BEFORE))
+
+
+def _leaf(config: NodeConfig, name: str, now: datetime, *, look: bool) -> Found:
+    file = pki.folder_of(config, name) / "node.pem"
     try:
         certificate = x509.load_pem_x509_certificate(file.read_bytes())
     except (OSError, ValueError) as error:
         return Found(name, PURPOSES[name], str(file), _unreadable(error))
-    state = state_of(certificate, now, WARN_OF_CA_BEFORE if name == CA else WARN_BEFORE)
-    if name in pki.LEAVES and pki.issued_for(file.parent, config.paths.ssl / "ca.pem") is None:
+    state = state_of(certificate, now, WARN_BEFORE)
+    if pki.issued_for(file.parent, config.paths.ssl / "ca.pem") is None:
         state = "is not signed by the CA beside it, or its key is another one's"
+    services = _services(config, name, certificate) if look else None
+    return _found(name, PURPOSES[name], file, certificate, state, services)
+
+
+def _found(  # noqa: PLR0913 - what a certificate does not say of itself
+    name: str,
+    purpose: str,
+    file: Path,
+    certificate: x509.Certificate,
+    state: str,
+    services: Mapping[str, str] | None = None,
+) -> Found:
     return Found(
         name=name,
-        purpose=PURPOSES[name],
+        purpose=purpose,
         file=str(file),
         state=state,
         subject=_common_name(certificate.subject),
@@ -130,9 +155,9 @@ def _certificate(config: NodeConfig, name: str, file: Path, now: datetime, *, lo
         issuer=_common_name(certificate.issuer),
         valid_from=_moment(certificate.not_valid_before_utc),
         valid_until=_moment(certificate.not_valid_after_utc),
-        days_left=(certificate.not_valid_after_utc - now).days,
+        days_left=(certificate.not_valid_after_utc - datetime.now(UTC)).days,
         fingerprint=certificate.fingerprint(hashes.SHA256()).hex(":"),
-        services=_services(config, name, certificate) if look else None,
+        services=services,
     )
 
 

@@ -24,6 +24,7 @@ from orchestrator.clients.keypairs import KeyPair, install_pair, read_pair
 from orchestrator.config import NodeConfig
 from orchestrator.model.errors import Refused
 
+CA_NAME = "Cloudify internal CA"
 CA_LIFE = timedelta(days=3650)
 NODE_LIFE = timedelta(days=825)
 # Clocks of members may differ a little; a certificate that is valid tomorrow only helps nobody.
@@ -59,6 +60,27 @@ def install_ca(ssl: Path, authority: KeyPair) -> None:
     write_atomically(ssl / "ca.pem", authority.certificate, mode=0o644)
 
 
+def trusted(ssl: Path) -> tuple[str, ...]:
+    """The certificates (PEM) of all authorities that this node trusts; the first one is that which signs."""
+    found = x509.load_pem_x509_certificates((ssl / "ca.pem").read_bytes())
+    return tuple(each.public_bytes(serialization.Encoding.PEM).decode() for each in found)
+
+
+def trust(ssl: Path, certificates: Iterable[str]) -> None:
+    """Trust exactly these authorities from the next look at ``ca.pem`` on."""
+    write_atomically(ssl / "ca.pem", "".join(dict.fromkeys(certificates)), mode=0o644)
+
+
+def sign_with(ssl: Path, authority: KeyPair) -> None:
+    """Have certificates signed by another authority that this node trusts already. Can be repeated."""
+    _authority(authority)
+    if authority.certificate not in trusted(ssl):
+        raise Refused("This node does not trust the new CA yet: cfy_manager certificates trust-ca FILE")
+    # A key without its certificate signs nothing: after a crash between the two this has to be done again.
+    write_atomically(ssl / "ca.key", authority.key)
+    trust(ssl, (authority.certificate, *trusted(ssl)))
+
+
 def folder_of(config: NodeConfig, leaf: str) -> Path:
     """Where the pair of that name lies."""
     folders: Mapping[str, Path] = {NODE: config.paths.ssl, POSTGRES: config.paths.ssl / "postgres"}
@@ -72,7 +94,7 @@ def issue(config: NodeConfig, name: str, leaves: Iterable[str] = LEAVES, life: t
     if ca.not_valid_after_utc <= datetime.now(UTC):
         raise Refused(f"The internal CA has ended, on {ca.not_valid_after_utc:%Y-%m-%d}. Renew it: --ca")
     for leaf in leaves:
-        _install(config, leaf, _sign(authority, name, _addresses(config), life))
+        _install(config, leaf, sign(authority, name, addresses(config), life))
 
 
 def read_node(ssl: Path) -> KeyPair:
@@ -121,7 +143,7 @@ def issued_for(ssl: Path, ca: Path | None = None) -> str | None:
     return str(certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value)
 
 
-def _addresses(config: NodeConfig) -> list[x509.GeneralName]:
+def addresses(config: NodeConfig) -> list[x509.GeneralName]:
     hosts = dict.fromkeys(["127.0.0.1", config.host_ip, config.api_host, "localhost", CONSUL_SERVER_NAME])
     if config.public_ip:
         hosts[config.public_ip] = None
@@ -135,9 +157,10 @@ def _general_name(host: str) -> x509.GeneralName:
         return x509.DNSName(host)
 
 
-def new_ca(life: timedelta = CA_LIFE) -> KeyPair:
+def new_ca(life: timedelta = CA_LIFE, name: str = CA_NAME) -> KeyPair:
     """An internal CA that nobody has yet."""
-    return _self_signed(ec.generate_private_key(ec.SECP256R1()), life)
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    return _self_signed(subject, ec.generate_private_key(ec.SECP256R1()), life)
 
 
 def prolong_ca(ssl: Path, life: timedelta = CA_LIFE) -> None:
@@ -145,12 +168,12 @@ def prolong_ca(ssl: Path, life: timedelta = CA_LIFE) -> None:
 
     All that it has signed stays good, and whoever has its old certificate trusts it until the old end.
     """
-    _, key = _authority(read_ca(ssl))
-    install_ca(ssl, _self_signed(key, life))
+    ca, key = _authority(read_ca(ssl))
+    _, *others = trusted(ssl)
+    trust(ssl, (_self_signed(ca.subject, key, life).certificate, *others))
 
 
-def _self_signed(key: ec.EllipticCurvePrivateKey, life: timedelta) -> KeyPair:
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Cloudify internal CA")])
+def _self_signed(name: x509.Name, key: ec.EllipticCurvePrivateKey, life: timedelta) -> KeyPair:
     identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
     certificate = (
         _builder(name, name, key.public_key(), life)
@@ -162,7 +185,8 @@ def _self_signed(key: ec.EllipticCurvePrivateKey, life: timedelta) -> KeyPair:
     return _pem(certificate, key)
 
 
-def _sign(authority: KeyPair, name: str, addresses: Iterable[x509.GeneralName], life: timedelta) -> KeyPair:
+def sign(authority: KeyPair, name: str, addresses: Iterable[x509.GeneralName], life: timedelta) -> KeyPair:
+    """A pair of its own for the node ``name``. Raises ``Refused`` when the CA is none."""
     ca, ca_key = _authority(authority)
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
@@ -210,6 +234,23 @@ def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
         encipher_only=False,
         decipher_only=False,
     )
+
+
+def certificate_of_ca(text: str) -> str:
+    """The certificate of a CA as this module would write it. Raises ``Refused`` when it is none."""
+    try:
+        found = x509.load_pem_x509_certificate(text.encode())
+        is_ca = found.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except (ValueError, x509.ExtensionNotFound) as error:
+        raise Refused("This is no certificate of a CA.") from error
+    if not is_ca:
+        raise Refused(f"This certificate is no CA's: {found.subject.rfc4514_string()}")
+    return found.public_bytes(serialization.Encoding.PEM).decode()
+
+
+def normal(authority: KeyPair) -> KeyPair:
+    """The same CA as this module would write it. Raises ``Refused`` when it is none."""
+    return _pem(*_authority(authority))
 
 
 def _authority(pair: KeyPair) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:

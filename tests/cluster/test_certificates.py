@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -16,8 +17,18 @@ pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 def renew(house, node):
-    told = house.cfy_manager(node, "certificates", "renew")
+    done(house, node, "renew")
+
+
+def done(house, node, *words):
+    told = house.cfy_manager(node, "certificates", *words)
     assert told.exit_code == 0, told.text
+
+
+def refused(house, node, *words):
+    told = house.cfy_manager(node, "certificates", *words)
+    assert told.exit_code == 1, told.text
+    return told.error["message"]
 
 
 def servers(cluster):
@@ -26,6 +37,21 @@ def servers(cluster):
     names = ("consul", "postgresql")
     found = [nemesis.find(node, name) for node in cluster.bed for name in names]
     return [each and (each.pid, each.started) for each in found]
+
+
+def tell_longest_gap(traffic):
+    gap = traffic.journals[0].interruption()
+    print(f"The longest time without an acknowledgement: {gap.duration_s:.3f} s")  # noqa: T201
+
+
+def all_connect_anew(cluster, traffic):
+    """A failover, after which every connection is made with the new certificates."""
+    leader = cluster.leader()
+    leader.kill()
+    traffic.moves_away_from(leader)
+    leader.start()
+    cluster.wait_until_whole(WHOLE_S)
+    traffic.was_kept()
 
 
 def test_one_node_after_the_other_and_nobody_notices(cluster, house, traffic):
@@ -37,15 +63,8 @@ def test_one_node_after_the_other_and_nobody_notices(cluster, house, traffic):
     assert cluster.wait_until_whole(WHOLE_S) is leader
     assert cluster.view(leader).lease.term == term
     assert servers(cluster) == before
-    gap = traffic.journals[0].interruption()
-    print(f"The longest time without an acknowledgement: {gap.duration_s:.3f} s")  # noqa: T201
-
-    # From now on everything connects anew, with the new certificates.
-    leader.kill()
-    traffic.moves_away_from(leader)
-    leader.start()
-    cluster.wait_until_whole(WHOLE_S)
-    traffic.was_kept()
+    tell_longest_gap(traffic)
+    all_connect_anew(cluster, traffic)
 
 
 def test_all_machines_start_when_all_certificates_have_ended_and_renewing_makes_the_cluster_well(
@@ -64,3 +83,36 @@ def test_all_machines_start_when_all_certificates_have_ended_and_renewing_makes_
     cluster.wait_until_whole(WHOLE_S)
     traffic.flows()
     traffic.was_kept()
+
+
+def test_the_ca_is_replaced_by_one_with_another_key_and_nobody_notices(cluster, house, traffic, tmp_path):
+    leader, before = cluster.leader(), servers(cluster)
+    one, two, three = cluster.bed
+    new = str(tmp_path / "new-ca.pem")
+    done(house, one, "new-ca", new)
+
+    done(house, one, "trust-ca", new)
+    message = refused(house, one, "sign-with-ca", new)
+    assert "n2 (consul) does not trust the new CA yet" in message
+    assert "n3 (postgresql) does not trust the new CA yet" in message
+    assert "Nothing was changed here" in message
+    done(house, two, "trust-ca", new)
+    done(house, three, "trust-ca", new)
+    cluster.ca_file.write_text(cluster.ca_file.read_text() + (one.config.paths.ssl / "ca.pem").read_text())
+
+    done(house, one, "sign-with-ca", new)
+    assert "n2 (postgresql) shows no certificate of this node's CA" in refused(house, one, "drop-old-ca")
+    traffic.flows()
+    done(house, two, "sign-with-ca", new)
+    done(house, three, "sign-with-ca", new)
+    for node in cluster.bed:
+        done(house, node, "drop-old-ca")
+        traffic.flows()
+    assert cluster.wait_until_whole(WHOLE_S) is leader
+    assert servers(cluster) == before
+    tell_longest_gap(traffic)
+
+    authorities = [(node.config.paths.ssl / "ca.pem").read_text() for node in cluster.bed]
+    assert len(set(authorities)) == 1
+    assert authorities[0] in Path(new).read_text()
+    all_connect_anew(cluster, traffic)
