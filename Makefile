@@ -1,7 +1,7 @@
 # `make help` lists what can be done. `make demo` and `make test` need nothing prepared.
 .DEFAULT_GOAL := help
 .PHONY: help setup demo demo-stop test test-unit test-slow test-bed test-cluster vagrant-lxc lint format docs lock clean \
-        simulate bench-failover bench-calm bench-idle bench-files bench-rest \
+        simulate chaos chaos-down bench-failover bench-calm bench-idle bench-files bench-rest \
         bench-resume bench-workflows
 
 python := .venv/bin/python
@@ -9,6 +9,8 @@ ARGS ?=
 JOBS ?= 2
 STEPS ?= 1000000
 SEED ?= 1
+MINUTES ?= 5
+SCENARIO ?=
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +46,12 @@ test-unit: setup ## the tests that start no server
 
 simulate: setup ## random histories against the real rules (STEPS=5000000 SEED=1)
 	@$(python) -m tests.simulation.run --steps $(STEPS) --seed $(SEED) $(ARGS)
+
+chaos: setup ## everything that can happen to a cluster of separate hosts (as root, with what test-bed needs; SEED=1 MINUTES=30, or SCENARIO=cut_leader, all)
+	@$(python) -m tests.chaos run --seed $(SEED) --minutes $(MINUTES) $(SCENARIO:%=--scenario %) $(ARGS)
+
+chaos-down: setup ## remove what a killed run has left
+	@$(python) -m tests.chaos down
 
 bench-failover: setup ## how long writing is interrupted by each fault
 	@$(python) -m benchmarks.failover $(ARGS)

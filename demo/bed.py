@@ -84,7 +84,7 @@ class Bed:
     def start(self) -> None:
         """Start every node. Raises ``ClusterError`` when one does not come up."""
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            list(pool.map(Node.start, self.nodes))
+            list(pool.map(lambda node: node.start(), self.nodes))
 
     def add(self, name: str) -> Node:
         """One more node, installed but not started."""

@@ -47,8 +47,8 @@ def complaints(
         members = [cluster.bed[member["name"]] for member in cluster.members()]
         history = cluster.history()
         present = {node.name: (ask or names_on)(node) for node in members}
-        found = [*_losses(present, journals), *_broken_terms(history)]
-        found += _usurpations(cluster, history, journals, began)
+        found = [*losses(present, journals), *broken_terms(history)]
+        found += usurpations(cluster, history, journals, began)
     except (ClusterError, RequestException) as error:
         return [str(error)]
     return found
@@ -71,7 +71,7 @@ def query(node: Node, sql: str) -> list[Any]:
         connection.close()
 
 
-def _losses(present: Mapping[str, set[str]], journals: Sequence[Journal]) -> Iterator[str]:
+def losses(present: Mapping[str, set[str]], journals: Sequence[Journal]) -> Iterator[str]:
     """Everything acknowledged is everywhere, and whatever else there is, is everywhere too."""
     promised = {write.name for journal in journals for write in journal.acknowledged}
     everywhere = set.intersection(*present.values())
@@ -86,7 +86,7 @@ def _some(names: set[str]) -> str:
     return ", ".join(sorted(names)[:SHOWN])
 
 
-def _broken_terms(history: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def broken_terms(history: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """One leader for each term, and terms that only grow."""
     leaders: dict[int, set[str]] = defaultdict(set)
     for entry in history:
@@ -113,7 +113,7 @@ def reigns(history: Sequence[Mapping[str, Any]]) -> list[Reign]:
     return [Reign(node, at, until) for (at, node), until in zip(elections, ends, strict=True)]
 
 
-def _usurpations(
+def usurpations(
     cluster: Cluster, history: Sequence[Mapping[str, Any]], journals: Sequence[Journal], began: Moment
 ) -> Iterator[str]:
     """Every write was acknowledged by the member that led while it was made."""

@@ -28,12 +28,12 @@ HISTORY = [
 def usurpations(*writes):
     cluster = SimpleNamespace(bed=NODES)
     moment = Moment(unix_s=100.0, monotonic_s=0.0)
-    return list(checker._usurpations(cluster, HISTORY, [Journal(list(writes))], moment))
+    return list(checker.usurpations(cluster, HISTORY, [Journal(list(writes))], moment))
 
 
 def losses(promised, **present):
     journal = Journal([Acknowledged(name, "127.0.0.1", 0, 1) for name in promised])
-    return list(checker._losses(present, [journal]))
+    return list(checker.losses(present, [journal]))
 
 
 def test_a_write_that_only_one_member_has_is_lost():
@@ -47,7 +47,7 @@ def test_members_that_differ_are_complained_of():
 
 
 def test_a_history_in_order_is_no_reason_to_complain():
-    assert not list(checker._broken_terms(HISTORY))
+    assert not list(checker.broken_terms(HISTORY))
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_a_history_in_order_is_no_reason_to_complain():
     [entry("announced", "n1", 2, 111.0), entry("elected", "n1", 2, 111.0), entry("elected", "n1", 1, 120.0)],
 )
 def test_two_leaders_of_a_term_and_terms_that_do_not_grow_are_found(wrong):
-    assert list(checker._broken_terms([*HISTORY, wrong]))
+    assert list(checker.broken_terms([*HISTORY, wrong]))
 
 
 def test_only_the_leader_of_the_moment_may_acknowledge():

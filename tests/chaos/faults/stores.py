@@ -1,0 +1,111 @@
+"""What happens to the stores of a host: its disk, its database, its Redis, its certificate."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import closing, suppress
+
+import redis
+
+from orchestrator.clients import processes
+from orchestrator.formation.broker import read_password
+from tests.chaos.bed import Host
+from tests.chaos.faults.catalogue import fault
+from tests.chaos.world import World
+from tests.cluster import nemesis
+
+HANGS_S, GOES_S = 0.3, 0.2
+FULL = 1
+TIMEOUT_S = 5.0
+GARBAGE = b"\xde\xad\xbe\xef" * 2048
+
+
+@fault("fill the disk of {host}", "no byte is free on its disk any more")
+def disk_full(world: World, host: Host) -> Iterator[None]:
+    host.disk.fill()
+    yield
+    host.disk.empty()
+
+
+@fault("hang the disk of {host}", "no write to its disk comes to an end")
+def disk_hangs(world: World, host: Host) -> Iterator[None]:
+    host.disk.hang()
+    yield
+    host.disk.go_on()
+
+
+@fault("slow the disk of {host}", "its disk stands still for 300 ms of every 500")
+def disk_slow(world: World, host: Host) -> Iterator[None]:
+    ended = threading.Event()
+
+    def stutter() -> None:
+        while not ended.is_set():
+            host.disk.hang()
+            ended.wait(HANGS_S)
+            host.disk.go_on()
+            ended.wait(GOES_S)
+
+    thread = threading.Thread(target=stutter, daemon=True)
+    thread.start()
+    yield
+    ended.set()
+    thread.join()
+    host.disk.go_on()
+
+
+@fault("crash the database of {host}", "a process of PostgreSQL dies, so all of it begins anew")
+def database_crashed(world: World, host: Host) -> Iterator[None]:
+    children = [each for each in nemesis.family(host, "postgresql") if "checkpointer" in each.arguments[0]]
+    for each in children:
+        processes.send(each, signal.SIGKILL)
+    yield
+
+
+@fault("spoil the database of {host}", "its control file is garbage, and its server is killed")
+def database_spoilt(world: World, host: Host) -> Iterator[None]:
+    control = host.config.paths.postgres_data / "global" / "pg_control"
+    control.write_bytes(GARBAGE)
+    with suppress(AssertionError):
+        nemesis.kill(host, "postgresql")
+    yield
+
+
+@fault(
+    "lose the database of {host}", "the host dies, and comes back with an empty data folder", silences=True
+)
+def database_lost(world: World, host: Host) -> Iterator[None]:
+    host.kill()
+    nemesis.destroy_database(host)
+    yield
+    host.start()
+
+
+@fault("fill the redis of {host}", "the host's own task queue refuses whatever is to be stored")
+def redis_full(world: World, host: Host) -> Iterator[None]:
+    socket = str(host.config.paths.redis_socket)
+    _limit(redis.Redis(unix_socket_path=socket, socket_timeout=TIMEOUT_S), FULL)
+    yield
+    _limit(redis.Redis(unix_socket_path=socket, socket_timeout=TIMEOUT_S), 0)
+
+
+@fault("fill the broker of {host}", "the broker of agents and workflows refuses whatever is to be stored")
+def broker_full(world: World, host: Host) -> Iterator[None]:
+    def broker() -> redis.Redis:
+        config = host.config
+        ca = str(config.paths.ssl / "ca.pem")
+        return redis.Redis(
+            config.host_ip, config.ports.broker, password=read_password(config),
+            ssl=True, ssl_ca_certs=ca, socket_timeout=TIMEOUT_S,
+        )  # fmt: skip
+
+    _limit(broker(), FULL)
+    yield
+    _limit(broker(), 0)
+
+
+def _limit(server: redis.Redis, most_bytes: int) -> None:
+    # Whoever is gone, or leads no more, has no limit either: its Redis begins anew without one.
+    with closing(server), suppress(redis.RedisError, OSError):
+        server.config_set("maxmemory", most_bytes)
