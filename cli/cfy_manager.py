@@ -20,6 +20,7 @@ from cli.command import RootGroup, config_option
 
 COMMANDS = {
     "install": ("cli.machine.machine:install", "Make a manager of this machine."),
+    "configure": ("cli.machine.machine:configure", "Change the settings of the manager on this machine."),
     "remove": ("cli.machine.machine:remove", "Take the manager off this machine."),
     "start": ("cli.machine.machine:start", "Start the manager's services."),
     "stop": ("cli.machine.machine:stop", "Stop the manager's services."),

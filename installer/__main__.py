@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
+from installer import configure as configuring
 from installer import install as installing
 from installer import machine, units
+from installer.install import Wishes
 from installer.report import InstallError, done, failed
 from orchestrator.model.errors import ClusterError
 
@@ -28,12 +31,17 @@ def main(arguments: list[str]) -> int:
 
 
 def _carry_out(verb: str, config_file: Path) -> None:
+    asked = json.load(sys.stdin)
     match verb:
         case "install":
-            asked = json.load(sys.stdin)
-            given = Path(asked["given"]) if asked["given"] else None
-            wishes = installing.Wishes(given, asked["settings"], asked["admin_password"])
-            installing.install(config_file, wishes)
+            if configuring.asks_for_changes(config_file, _wishes(asked)):
+                configuring.configure(config_file, _wishes(asked), dry_run=False, restart=True)
+            else:
+                installing.install(config_file, _wishes(asked))
+        case "configure":
+            configuring.configure(
+                config_file, _wishes(asked), dry_run=asked["dry_run"], restart=asked["restart"]
+            )
         case "remove":
             installing.remove(config_file)
         case "start" | "stop" | "restart":
@@ -41,6 +49,11 @@ def _carry_out(verb: str, config_file: Path) -> None:
             done(f"The manager's services: {verb} is done.", verb=verb)
         case _:
             raise InstallError(f"There is no verb {verb!r}.")
+
+
+def _wishes(asked: dict[str, Any]) -> Wishes:
+    given = Path(asked["given"]) if asked["given"] else None
+    return Wishes(given, asked["settings"], asked["admin_password"], asked["unset"])
 
 
 if __name__ == "__main__":

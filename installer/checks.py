@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from orchestrator.model.errors import ClusterError
 BOOTED_BY_SYSTEMD = Path("/run/systemd/system")
 OLDEST_CONSUL, OLDEST_POSTGRES = (1, 8, 0), 15
 VERSION_TIMEOUT_S = 20.0
+NEEDED_MIB, MIB = 1024, 1024 * 1024
+"""An empty database takes 60 MiB, and keeps up to 1 GiB for a replica that is away."""
 
 PACKAGES = {
     "redis-server": "redis-server",
@@ -39,7 +42,7 @@ def complaints(config: NodeConfig, *, installed: bool) -> list[str]:
     checks: list[Check] = [_privileges, _systemd, _programs, _database, _consul, _place, _addresses]
     if not installed:
         # Afterwards it is the manager itself that holds them.
-        checks.append(_ports)
+        checks += [_ports, _space]
     return [complaint for check in checks for complaint in check(config)]
 
 
@@ -111,13 +114,29 @@ def _addresses(config: NodeConfig) -> Iterator[str]:
 
 
 def _ports(config: NodeConfig) -> Iterator[str]:
-    taken = [
+    return taken(config, config.ports.model_dump())
+
+
+def taken(config: NodeConfig, names: Collection[str]) -> Iterator[str]:
+    """Which of these ports somebody has already."""
+    found = [
         f"{port} ({name})"
         for name, port in config.ports.model_dump().items()
-        if _can_bind(config.host_ip, 0) and not _can_bind(config.host_ip, port)
+        if name in names and _can_bind(config.host_ip, 0) and not _can_bind(config.host_ip, port)
     ]
-    if taken:
-        yield f"Other programs of this machine use these ports: {', '.join(taken)}."
+    if found:
+        yield (
+            f"Other programs of this machine use these ports: {', '.join(found)}. What they are: ss -tlnp."
+            " Another port: --set ports.NAME=PORT, the same on all members."
+        )
+
+
+def _space(config: NodeConfig) -> Iterator[str]:
+    for place in (config.paths.state, config.paths.log):
+        there = next(each for each in (place, *place.parents) if each.exists())
+        free_mib = shutil.disk_usage(there).free // MIB
+        if free_mib < NEEDED_MIB:
+            yield f"{place}: {free_mib} MiB are free there, and {NEEDED_MIB} are needed to begin with."
 
 
 def _can_bind(address: str, port: int) -> bool:

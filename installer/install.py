@@ -12,7 +12,7 @@ import secrets
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from importlib.resources import files
@@ -22,6 +22,7 @@ from typing import TypeVar
 from installer import checks, machine, settings, units
 from installer.machine import ACCOUNT, SUDOERS, TMPFILES, TRAMPOLINE, UNITS
 from installer.report import InstallError, done, say
+from manager.password_policy import PasswordPolicy
 from orchestrator.clients.programs import programs
 from orchestrator.clients.systemd import unit_of
 from orchestrator.config import NodeConfig
@@ -37,11 +38,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What the operator asks for. ``settings``: ``section.key`` to its value."""
+    """What the operator asks for. ``settings``: ``section.key`` to its value; ``unset``: their defaults."""
 
     given: Path | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
     admin_password: str | None = None
+    unset: Sequence[str] = ()
 
 
 def install(config_file: Path, wishes: Wishes) -> None:
@@ -52,13 +54,13 @@ def install(config_file: Path, wishes: Wishes) -> None:
     if complaints := checks.complaints(config, installed=installed):
         raise InstallError("\n".join(complaints), "Nothing was changed.")
     _make_node(config_file, wanted, config)
-    changed = _make_units(config_file, config)
+    changed = make_units(config_file, config)
     say("Starting the services")
     machine.systemctl("enable", "--quiet", units.TARGET)
     machine.systemctl("start", units.TARGET)
     password = _make_tables(config_file, config, wishes.admin_password)
-    _wait(lambda: _answers(config.host_ip, config.ports.rest), "The REST service does not answer.")
-    _tell(config, password, restart=installed and changed)
+    wait_for(lambda: answers(config.host_ip, config.ports.rest), "The REST service does not answer.")
+    _tell(config, password, wishes.admin_password, restart=installed and changed)
 
 
 def _make_node(config_file: Path, wanted: settings.Settings, config: NodeConfig) -> None:
@@ -70,7 +72,8 @@ def _make_node(config_file: Path, wanted: settings.Settings, config: NodeConfig)
     machine.as_node(config_file, sys.executable, "-m", "orchestrator.formation.node")
 
 
-def _make_units(config_file: Path, config: NodeConfig) -> bool:
+def make_units(config_file: Path, config: NodeConfig) -> bool:
+    """Have the units of systemd, and what may be done with sudo; whether that was a change."""
     say("Units of systemd, and what may be done with sudo")
     here = programs(config, member=False, root=False)
     changed = machine.write(
@@ -127,17 +130,19 @@ def _make_tables(config_file: Path, config: NodeConfig, given: str | None) -> st
             config_file, sys.executable, "-m", "manager.migrate", CLOUDIFY_ADMIN_PASSWORD=password
         )
 
-    told = _wait(migrated, "The database does not take the tables.")
+    told = wait_for(migrated, "The database does not take the tables.")
     return password if json.loads(told)["administrator_made"] else None
 
 
-def _answers(host: str, port: int) -> bool:
+def answers(host: str, port: int) -> bool:
+    """Whether somebody listens there."""
     with closing(socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)) as probe:
         probe.settimeout(1.0)
         return probe.connect_ex((host, port)) == 0
 
 
-def _wait(question: Callable[[], T | None], complaint: str) -> T:
+def wait_for(question: Callable[[], T | None], complaint: str) -> T:
+    """Wait for an answer that is one. Raises ``InstallError`` with what was in the way."""
     deadline_s, why = time.monotonic() + ANSWERS_WITHIN_S, ""
     while time.monotonic() < deadline_s:
         try:
@@ -149,14 +154,19 @@ def _wait(question: Callable[[], T | None], complaint: str) -> T:
     raise InstallError(f"{complaint}{why}", "journalctl -u 'cloudify-*' tells more")
 
 
-def _tell(config: NodeConfig, password: str | None, *, restart: bool) -> None:
+def _tell(config: NodeConfig, made: str | None, given: str | None, *, restart: bool) -> None:
+    """Tell of the end. ``made``: the administrator's password, if he was made just now."""
     address = f"{config.rest.protocol}://{config.public_ip or config.host_ip}:{config.ports.rest}"
     lines = [f"The manager runs: {address}"]
-    if password:
-        lines.append(f"Its administrator is admin, with the password {password}. It is not shown again.")
+    shown = None if given else made
+    if shown:
+        lines.append(f"Its administrator is admin, with the password {shown}. It is not shown again.")
+    if made and (poor := PasswordPolicy(config.logins.min_password_length).complaints("admin", made)):
+        lines.append(f"The administrator's password can be guessed: {'; '.join(poor)}.")
+        lines.append("A better one: cfy users set-password admin")
     if restart:
         lines.append("What has changed takes effect with: cfy_manager restart")
-    done("\n".join(lines), address=address, admin_password=password, restart_needed=restart)
+    done("\n".join(lines), address=address, admin_password=shown, restart_needed=restart)
 
 
 def remove(config_file: Path) -> None:

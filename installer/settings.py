@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import socket
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from installer.report import InstallError
-from orchestrator.config import NodeConfig, load
+from orchestrator.config import NodeConfig, complaints, load
 from orchestrator.model.errors import ConfigurationError
 
 Settings = dict[str, Any]
@@ -28,18 +28,31 @@ OUTSIDE = ("192.0.2.1", 9)
 """An address that is nobody's (RFC 5737): the kernel tells by which of its own it would go there."""
 
 
-def wanted(config_file: Path, given: Path | None, wishes: Mapping[str, str]) -> Settings:
+def wanted(
+    config_file: Path, given: Path | None, wishes: Mapping[str, str], unset: Iterable[str] = ()
+) -> Settings:
     """The whole configuration. ``given``: a file to begin with; ``wishes``: ``section.key`` to its value.
 
-    Raises ``InstallError``.
+    ``unset``: what gets its default again. Raises ``InstallError``.
     """
     settings = _read(given or config_file)
     for section, values in NEW.items():
         settings[section] = {**values, **settings.get(section, {})}
     for key, text in wishes.items():
         _put(settings, key, text)
-    settings.setdefault("host_ip", _own_address())
+    for key in unset:
+        _take_out(settings, key)
+    if "host_ip" not in settings:
+        settings["host_ip"] = _own_address()
     return settings
+
+
+def present(config_file: Path) -> NodeConfig:
+    """The configuration that is there. Raises ``InstallError`` when it cannot be read."""
+    try:
+        return load(config_file)
+    except ConfigurationError as error:
+        raise InstallError(str(error)) from error
 
 
 def checked(settings: Settings) -> NodeConfig:
@@ -47,9 +60,8 @@ def checked(settings: Settings) -> NodeConfig:
     try:
         return NodeConfig.model_validate(settings)
     except ValidationError as error:
-        wrong = [f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()]
         raise InstallError(
-            "\n".join(wrong), "cfy_manager validate-config FILE says what is allowed"
+            "\n".join(complaints(error)), "Each setting is explained in docs/reference/configuration.md."
         ) from error
 
 
@@ -95,6 +107,13 @@ def _put(settings: Settings, key: str, text: str) -> None:
         settings[name] = json.loads(text)
     except ValueError:
         settings[name] = text
+
+
+def _take_out(settings: Settings, key: str) -> None:
+    *sections, name = key.split(".")
+    for section in sections:
+        settings = settings.get(section, {})
+    settings.pop(name, None)
 
 
 def _own_address() -> str:

@@ -275,25 +275,23 @@ def load(path: Path | None = None) -> NodeConfig:
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"{path}: is not valid TOML: {error}") from error
     except ValidationError as error:
-        raise ConfigurationError("\n".join(_complaints(path, error))) from error
+        raise ConfigurationError("\n".join(f"{path}: {each}" for each in complaints(error))) from error
 
 
-def _complaints(path: Path, error: ValidationError) -> list[str]:
-    return [
-        _complaint(path, ".".join(map(str, item["loc"])), item["type"], item["msg"])
-        for item in error.errors()
-    ]
+def complaints(error: ValidationError) -> list[str]:
+    """What is wrong with each setting, and what is allowed."""
+    return [_complaint(".".join(map(str, item["loc"])), item["type"], item["msg"]) for item in error.errors()]
 
 
-def _complaint(path: Path, key: str, kind: str, message: str) -> str:
+def _complaint(key: str, kind: str, message: str) -> str:
     if kind != "extra_forbidden":
-        return f"{path}: {key}: {message.removeprefix('Value error, ')}"
+        return f"{key}: {message.removeprefix('Value error, ')}"
     section: type[BaseModel] = NodeConfig
     for part in key.split(".")[:-1]:
         annotation = section.model_fields[part].annotation
         if isinstance(annotation, type) and issubclass(annotation, BaseModel):
             section = annotation
-    return f"{path}: {key}: there is no such setting; allowed here: {', '.join(sorted(section.model_fields))}"
+    return f"{key}: there is no such setting; allowed here: {', '.join(sorted(section.model_fields))}"
 
 
 def main(arguments: list[str] | None = None) -> int:

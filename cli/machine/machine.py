@@ -1,12 +1,13 @@
-"""``cfy_manager install``, ``remove``, ``start``, ``stop``, ``restart``."""
+"""``cfy_manager install``, ``configure``, ``remove``, ``start``, ``stop``, ``restart``."""
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,48 +29,74 @@ def _settings(ctx: click.Context, param: click.Parameter, values: tuple[str, ...
     return {key: text for key, _, text in pairs}
 
 
-@click.command("install", cls=Command)
-@click.option("--host-ip", type=IpAddress(), metavar="IP", help="Default: the address of the default route.")
-@click.option(
-    "--public-ip", metavar="ADDRESS", help="Where clients reach this manager, if that is elsewhere."
-)
-@click.option("--rest-port", type=click.IntRange(1, 65535), metavar="PORT", help="Default: 443.")
-@click.option(
-    "--from",
-    "given",
-    type=click.Path(exists=True, dir_okay=False, resolve_path=True),
-    metavar="FILE",
-    help="A configuration file to begin with.",
-)
-@click.option(
-    "--set",
-    "settings",
-    multiple=True,
-    callback=_settings,
-    metavar="SECTION.KEY=VALUE",
-    help="Any other setting; see the reference of the configuration.",
-)
-@pass_node
-def install(
-    node: Node,
-    /,
+def _node_settings(function: Callable[..., None]) -> Callable[..., None]:
+    """The options that say how the node is to be configured."""
+    options = (
+        click.option("--host-ip", type=IpAddress(), metavar="IP", help="Its address among the members."),
+        click.option("--public-ip", metavar="ADDRESS", help="Where clients reach it, if that is elsewhere."),
+        click.option("--rest-port", type=click.IntRange(1, 65535), metavar="PORT", help="Of the REST API."),
+        click.option(
+            "--from",
+            "given",
+            type=click.Path(exists=True, dir_okay=False, resolve_path=True),
+            metavar="FILE",
+            help="A configuration file to begin with, in place of the one that is there.",
+        ),
+        click.option(
+            "--set",
+            "settings",
+            multiple=True,
+            callback=_settings,
+            metavar="SECTION.KEY=VALUE",
+            help="Any other setting; see the reference of the configuration.",
+        ),
+    )
+    return functools.reduce(lambda decorated, option: option(decorated), reversed(options), function)
+
+
+def _wishes(
     host_ip: str | None,
     public_ip: str | None,
     rest_port: int | None,
     given: str | None,
     settings: Mapping[str, str],
-) -> None:
+) -> dict[str, Any]:
+    named = {"host_ip": host_ip, "public_ip": public_ip, "ports.rest": rest_port}
+    wishes = {**settings, **{key: str(value) for key, value in named.items() if value is not None}}
+    return {"given": given, "settings": wishes, "unset": [], "admin_password": None}
+
+
+@click.command("install", cls=Command)
+@_node_settings
+@pass_node
+def install(node: Node, /, **settings: Any) -> None:
     """Make a manager of this machine.
 
     That is a user, folders, a database and units of systemd, which are started. It checks first, says all
     that is missing at once, and changes nothing then. It can be run again: what is there is kept, and what is
-    asked for anew is changed. The administrator's password is taken from CLOUDIFY_ADMIN_PASSWORD; without it,
-    a new one is shown once.
+    asked for anew is changed, as cfy_manager configure does. Without --host-ip the address of the default
+    route is taken. The administrator's password is taken from CLOUDIFY_ADMIN_PASSWORD; without it, a new one
+    is shown once.
     """
-    named = {"host_ip": host_ip, "public_ip": public_ip, "ports.rest": rest_port}
-    wishes = {**settings, **{key: str(value) for key, value in named.items() if value is not None}}
-    password = os.environ.get(PASSWORD_VARIABLE)
-    _carry_out(node, "install", {"given": given, "settings": wishes, "admin_password": password})
+    _carry_out(node, "install", {**_wishes(**settings), "admin_password": os.environ.get(PASSWORD_VARIABLE)})
+
+
+@click.command("configure", cls=Command)
+@_node_settings
+@click.option("--unset", multiple=True, metavar="SECTION.KEY", help="Back to the default; may be repeated.")
+@click.option("--dry-run", is_flag=True, help="Check, and tell what would change; change nothing.")
+@click.option("--restart/--no-restart", default=True, help="Restart what needs it (default), or do it later.")
+@pass_node
+def configure(node: Node, /, unset: tuple[str, ...], dry_run: bool, restart: bool, **settings: Any) -> None:
+    """Change the settings of the manager on this machine.
+
+    It checks first, says everything that is wrong at once, and changes nothing then. It tells what changes,
+    and restarts only the services that read it; on a leader none that could cost it the lead. What cannot be
+    changed while the node belongs to a cluster, its address for instance, is refused with what to do
+    instead. What is as it is wanted is left alone, and a run that was interrupted is finished by the next.
+    """
+    wishes = {**_wishes(**settings), "unset": list(unset), "dry_run": dry_run, "restart": restart}
+    _carry_out(node, "configure", wishes)
 
 
 @click.command("remove", cls=Command)

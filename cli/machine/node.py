@@ -91,7 +91,10 @@ class Node:
         try:
             return tomllib.loads(self.config_file.read_text())
         except OSError as error:
-            hint = f"Name the node's configuration: --config-file FILE, or {CONFIG_VARIABLE}"
+            hint = (
+                f"A configuration elsewhere: --config-file FILE, or {CONFIG_VARIABLE}."
+                " Without a manager on this machine: cfy_manager install."
+            )
             raise CliError(f"{self.config_file}: cannot be read: {error.strerror}", hint) from error
         except tomllib.TOMLDecodeError as error:
             raise CliError(f"{self.config_file}: is not valid TOML: {error}") from error

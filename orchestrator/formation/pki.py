@@ -144,10 +144,18 @@ def issued_for(ssl: Path, ca: Path | None = None) -> str | None:
 
 
 def addresses(config: NodeConfig) -> list[x509.GeneralName]:
+    """The names and addresses that a certificate of this node has to have."""
     hosts = dict.fromkeys(["127.0.0.1", config.host_ip, config.api_host, "localhost", CONSUL_SERVER_NAME])
     if config.public_ip:
         hosts[config.public_ip] = None
     return [_general_name(host) for host in hosts]
+
+
+def covers(config: NodeConfig) -> bool:
+    """Whether the node's certificate names all the addresses that the node has now."""
+    certificate = x509.load_pem_x509_certificate(read_node(config.paths.ssl).certificate.encode())
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    return set(addresses(config)) == set(names)
 
 
 def _general_name(host: str) -> x509.GeneralName:

@@ -63,6 +63,15 @@ class Postgres:
         self._configuration.write(me, members)
         self._dynamic.reload()
 
+    def rewrite_config(self) -> tuple[str, ...]:
+        """Write the static configuration anew; the settings that a running server takes at its next start.
+
+        Raises ``Unfinished``, ``DatabaseUnavailable``.
+        """
+        self._configuration.rewrite()
+        self._dynamic.reload()
+        return self._dynamic.waiting_for_start()
+
     def reload(self) -> None:
         """Have a running server read its configuration, and its certificates; connections go on.
 

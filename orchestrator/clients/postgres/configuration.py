@@ -89,6 +89,11 @@ class Configuration:
         self._put("pg_ident.conf", self._ident(names))
         self._put("postgresql.conf", self._static(me, names))
 
+    def rewrite(self) -> None:
+        """Write the static files anew, for the same members: the node's settings have changed."""
+        written = SettingsFile(self._folder / "postgresql.conf").read()
+        self.write(self.me(), filter(None, written.get("cloudify.members", "").split(",")))
+
     def make_folders(self) -> None:
         """Make the folders that the server writes to, and let its OS user do so."""
         account, paths = server_account(self._config), self._config.paths

@@ -15,6 +15,7 @@ from orchestrator.model.errors import DatabaseUnavailable, Unfinished
 POLL_S = 0.001
 APPLY_TIMEOUT_S = 5.0
 GENERATION = "cloudify.generation"
+WAITING = "SELECT name FROM pg_settings WHERE pending_restart ORDER BY 1"
 INCARNATION = "cloudify.incarnation"
 
 # What processes of the server wait for when they are idle. They read a new configuration before they go on.
@@ -66,6 +67,16 @@ class DynamicSettings:
         """
         changed = self._change(changes)
         self._bring_into_force(timeout_s, readers, changed=changed)
+
+    def waiting_for_start(self) -> tuple[str, ...]:
+        """The settings that have changed, and that a running server takes only when it is started anew.
+
+        Raises ``DatabaseUnavailable``.
+        """
+        if not self.server_runs():
+            return ()
+        rows = self._connection.query(WAITING, timeout_s=APPLY_TIMEOUT_S, fresh=True)
+        return tuple(name for (name,) in rows)
 
     def announce(self, changes: Mapping[str, str]) -> None:
         """Change settings durably, and tell a running server; they come into force by and by."""

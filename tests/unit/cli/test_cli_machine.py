@@ -44,7 +44,22 @@ def test_what_is_asked_for_reaches_the_installer(cfy_manager, monkeypatch):
     assert json.loads(told.stdout) == {
         "given": None,
         "settings": {"files.sweep_every_s": "5", "host_ip": "10.0.0.1", "ports.rest": "8443"},
+        "unset": [],
         "admin_password": "secret",
+    }
+
+
+def test_a_change_reaches_the_installer_without_a_password(cfy_manager, monkeypatch):
+    monkeypatch.setenv("CLOUDIFY_ADMIN_PASSWORD", "secret")
+    told = cfy_manager("configure", "--unset", "public_ip", "--set", "priority=3", "--no-restart", "--json")
+    assert told.exit_code == 0, told.output
+    assert json.loads(told.stdout) == {
+        "given": None,
+        "settings": {"priority": "3"},
+        "unset": ["public_ip"],
+        "admin_password": None,
+        "dry_run": False,
+        "restart": False,
     }
 
 

@@ -116,3 +116,9 @@ def test_a_lost_or_foreign_file_is_noticed(issued, lost, tmp_path):
     pki.issue(other, "n2")
     shutil.copy(other.paths.ssl / lost, issued.paths.ssl / lost)
     assert pki.issued_for(issued.paths.ssl) is None
+
+
+def test_a_certificate_covers_the_addresses_that_the_node_has_now(issued):
+    assert pki.covers(issued)
+    assert not pki.covers(issued.model_copy(update={"public_ip": "elsewhere.example.com"}))
+    assert not pki.covers(issued.model_copy(update={"host_ip": "10.0.0.2"}))

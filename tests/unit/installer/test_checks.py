@@ -68,3 +68,11 @@ def test_a_program_in_somebodys_home_is_no_place_for_what_runs_as_a_service(monk
     tmp_path.chmod(0o700)
     monkeypatch.setattr(checks.sys, "executable", str(program))
     assert "Install it into a virtual environment in /opt/cloudify." in said()
+
+
+def test_a_disk_that_is_nearly_full(monkeypatch):
+    monkeypatch.setattr(
+        checks.shutil, "disk_usage", lambda _: checks.shutil._ntuple_diskusage(9, 8, 20 << 20)
+    )
+    assert "/var/lib/cloudify: 20 MiB are free there, and 1024 are needed" in said(installed=False)
+    assert "are free there" not in said(installed=True)

@@ -17,9 +17,9 @@ def file(tmp_path):
     return tmp_path / "manager.toml"
 
 
-def installed(file, wishes, given=None):
+def installed(file, wishes, given=None, unset=()):
     """What is on file after an installation with these wishes."""
-    wanted = settings.wanted(file, given, wishes)
+    wanted = settings.wanted(file, given, wishes, unset)
     settings.checked(wanted)
     file.write_text(settings.rendered(wanted))
     return tomllib.loads(file.read_text())
@@ -80,3 +80,15 @@ def test_everything_that_is_wrong_is_said_at_once(file):
         installed(file, {"host_ip": "a", "ports.rest": "b"})
     assert "host_ip" in str(refused.value)
     assert "ports.rest" in str(refused.value)
+
+
+def test_what_is_unset_has_its_default_again(file):
+    installed(file, OWN | {"public_ip": "a.example", "workflows.max_operations": "7"})
+    found = installed(file, {}, unset=["workflows.max_operations", "public_ip", "nothing.there"])
+    assert "public_ip" not in found
+    assert "max_operations" not in found.get("workflows", {})
+
+
+def test_a_setting_that_is_not_there_is_told_with_those_that_are(file):
+    with pytest.raises(InstallError, match=r"ports.reset: there is no such setting; allowed here: .*rest"):
+        installed(file, OWN | {"ports.reset": "443"})
