@@ -117,9 +117,9 @@ class AgentProcess:
         self._log = folder / "log"
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> subprocess.Popen[bytes]:
-        """Run it."""
-        command = [sys.executable, "-m", "agent", "--folder", str(self.folder.path), "run"]
+    def start(self, *module: str) -> subprocess.Popen[bytes]:
+        """Run it. ``module``: what is run in its place, with the arguments that come first."""
+        command = [sys.executable, "-m", *(module or ("agent",)), "--folder", str(self.folder.path), "run"]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(command, env=dict(os.environ), stderr=log)
         return self._process
