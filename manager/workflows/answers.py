@@ -76,7 +76,7 @@ class AnswersReader:
                     self._take(found)
                     self._go_on.wait()
         except Exception as error:  # noqa: BLE001  # without answers nothing goes on, whatever the reason
-            self._lost(f"the broker cannot be read: {error!r}")
+            self._lost(f"the broker cannot be read: {type(error).__name__}: {error}")
 
     def _there_are_some(self) -> bool:
         """Wait for a second at most. A broker that takes longer is only slow: one that is lost says so."""

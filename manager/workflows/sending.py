@@ -19,6 +19,7 @@ from celery import Celery
 from manager.operations.killing import kill
 from manager.operations.message import OPERATIONS, TASK, Message, agent_queue, task_id
 from manager.workflows.model import Task
+from manager.workflows.same_broker import SameBroker
 
 MakeToken = Callable[[str, str], str]
 
@@ -49,11 +50,18 @@ def message_of(task: Task, tokens: MakeToken | None = None) -> Message:
 
 
 def broker_of(app: Celery) -> redis.Redis:
-    """The application's broker as a Redis, for what Celery does not do. It connects when it is first used."""
+    """The application's broker as a Redis, for what Celery does not do. It connects when it is first used.
+
+    From then on it is this one, or none: what another one says would be taken for what became of what this
+    one was given.
+    """
     options = app.conf.broker_transport_options
     timeouts = {name: options[name] for name in ("socket_timeout", "socket_connect_timeout")}
     found: redis.Redis = redis.Redis.from_url(
-        app.conf.broker_url, **timeouts, **(app.conf.broker_use_ssl or {})
+        app.conf.broker_url,
+        **timeouts,
+        **(app.conf.broker_use_ssl or {}),
+        redis_connect_func=SameBroker().connected,
     )
     return found
 
@@ -65,7 +73,7 @@ class Sender:
         """``tokens``: makes those with which agents ask; gets an execution's id, and its tenant's name."""
         self._app = app
         self._tokens = tokens
-        self._broker = broker_of(app)
+        self.broker = broker_of(app)
         made = app.amqp.create_task_message("", TASK, args=(), kwargs={}, argsrepr="", kwargsrepr="")
         self._headers: dict[str, Any] = {**made.headers, "ignore_result": True}
 
@@ -77,15 +85,15 @@ class Sender:
             queues.setdefault(queue, []).append(self._envelope(message_of(task, self._tokens), queue))
         for queue, envelopes in queues.items():
             for first in range(0, len(envelopes), AT_ONCE):
-                self._broker.lpush(queue, *envelopes[first : first + AT_ONCE])
+                self.broker.lpush(queue, *envelopes[first : first + AT_ONCE])
 
     def agent_has_messages(self, task: Task) -> bool:
         """Whether the agent that a task is for has messages that it did not fetch yet."""
-        return bool(self._broker.llen(agent_queue(task.parameters["agent"])))
+        return bool(self.broker.llen(agent_queue(task.parameters["agent"])))
 
     def operations_wait(self) -> bool:
         """Whether there are messages that this manager's worker did not fetch yet."""
-        return bool(self._broker.llen(OPERATIONS))
+        return bool(self.broker.llen(OPERATIONS))
 
     def kill(self, tasks: Iterable[Task]) -> None:
         """Have those ended that run, or wait to: on this manager, or on an agent that hears it."""

@@ -66,7 +66,7 @@ def main() -> int:
         _run_engine(Gateway(config), operations, app)
     except Exception as error:
         log.exception("The engine has failed.")
-        _lost(repr(error))
+        _lost(f"{type(error).__name__}: {error}")
     return 0
 
 
@@ -82,7 +82,7 @@ def _run_engine(gateway: Gateway, operations: OperationsSettings, app: Celery) -
     sender, known = Sender(app, Tokens(storage).of), known_by_worker(app, operations.node)
     beginning = Beginning(storage, retrying, Room(workflows.max_custom_workflows))
     engine = Engine(Parts(storage, sender, beginning, release, gateway.term, known))
-    reader = AnswersReader(broker_of(app), engine.take, _lost)
+    reader = AnswersReader(sender.broker, engine.take, _lost)
     Listener(operations.database, engine.name).start(engine.wake, _lost)
     Following(app, storage, members_of(gateway.config)).start()
     log.info("Engine %s runs workflows.", engine.name)

@@ -183,7 +183,12 @@ class Workshop:
         """It loses all that it had."""
         assert self.broker is not None
         self.broker.kill()
-        self.broker.wait()
+        self.replace_broker()
+
+    def replace_broker(self) -> None:
+        """Wait until it has been killed, and start the next one at once, as the service manager does."""
+        assert self.broker is not None
+        self.broker.wait(WITHIN_S)
         self.start_broker()
 
     def answered(self) -> set[str]:
@@ -203,6 +208,11 @@ class Workshop:
         if point is None:
             return self.launch("manager.workflows")
         return self.launch("tests.support.mgmtworker_killed", point, str(number))
+
+    def start_to_lose_broker(self, point: str, number: int = 1) -> subprocess.Popen[bytes]:
+        """An engine, whose broker is killed when it comes to this point."""
+        assert self.broker is not None
+        return self.launch("tests.support.mgmtworker_killed", point, str(number), str(self.broker.pid))
 
     def launch(self, *module: str) -> subprocess.Popen[bytes]:
         """A module as a process of the node, with its arguments."""
