@@ -51,7 +51,7 @@ MEANINGS: Mapping[str, str] = {
         "So many wrong passwords in a row lock a user out; 0: any number. Tokens go on to work."
     ),
     "logins.lock_s": "For how long, unless an administrator unlocks the user: `cfy users unlock NAME`.",
-    "services.manager": "Who runs the services. Only `supervisor` is there today.",
+    "services.manager": "Who runs the services: `systemd` where `cfy_manager` has installed them.",
     "files.compare_every_s": "How often a replica compares all files with the leader's, by size and time.",
     "files.check_every_s": "How often it compares them by content.",
     "files.sweep_every_s": "How often a leader looks for files that no row names, and for missing ones.",
