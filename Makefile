@@ -11,6 +11,7 @@ STEPS ?= 1000000
 SEED ?= 1
 MINUTES ?= 5
 SCENARIO ?=
+MUTATION ?=
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,8 +48,8 @@ test-unit: setup ## the tests that start no server
 simulate: setup ## random histories against the real rules (STEPS=5000000 SEED=1)
 	@$(python) -m tests.simulation.run --steps $(STEPS) --seed $(SEED) $(ARGS)
 
-chaos: setup ## everything that can happen to a cluster of separate hosts (as root, with what test-bed needs; SEED=1 MINUTES=30, or SCENARIO=cut_leader, all)
-	@$(python) -m tests.chaos run --seed $(SEED) --minutes $(MINUTES) $(SCENARIO:%=--scenario %) $(ARGS)
+chaos: setup ## everything that can happen to a cluster of separate hosts (as root, with what test-bed needs; SEED=1 MINUTES=30, or SCENARIO=cut_leader, all; MUTATION=detach_left_out)
+	@$(python) -m tests.chaos run --seed $(SEED) --minutes $(MINUTES) $(SCENARIO:%=--scenario %) $(MUTATION:%=--mutation %) $(ARGS)
 
 chaos-down: setup ## remove what a killed run has left
 	@$(python) -m tests.chaos down

@@ -15,7 +15,7 @@ from typing import Any
 import click
 
 from orchestrator.model.errors import ClusterError
-from tests.chaos import house, judge, record, scenario, schedule
+from tests.chaos import house, judge, mutated, record, scenario, schedule
 from tests.chaos.faults import FAULTS, NOT_HERE
 from tests.chaos.runner import Player
 from tests.chaos.scenario import Scenario
@@ -50,36 +50,50 @@ def main() -> None:
 @click.option("--minutes", type=float, default=5.0, show_default=True, help="For how long to mix.")
 @click.option("--hosts", type=click.IntRange(3, 5), default=3, show_default=True, help="For a mix.")
 @click.option("--minority-mode", type=click.Choice(["active", "read_only", "offline"]), default="offline")
+@click.option(
+    "--mutation", type=click.Choice(list(mutated.DANGEROUS)), help="Leave out a rule: it has to show."
+)
 @click.option("--dry", is_flag=True, help="Print the schedule only.")
 def run(
-    names: Sequence[str], seed: int, minutes: float, hosts: int, minority_mode: str, *, dry: bool
+    names: Sequence[str],
+    seed: int,
+    minutes: float,
+    hosts: int,
+    minority_mode: str,
+    mutation: str | None,
+    *,
+    dry: bool,
 ) -> None:
-    """Play scenarios, or a mix by seed, and judge. Ends with 1 when a promise was broken."""
+    """Play scenarios, or a mix by seed, and judge.
+
+    Ends with 1 when a promise was broken; with --mutation, when none was.
+    """
+    if mutation and not names:
+        names = (mutated.DANGEROUS[mutation].scenario,)
     wanted = scenario.names() if names == ("all",) else names
     scenarios = [scenario.read(name) for name in wanted] or [schedule.mix(seed, minutes, hosts)]
     until_s = None if names else minutes * 60
     wrong = 0
     for each in scenarios:
         click.echo(each.text)
-        wrong += 0 if dry else _play(each, until_s, {"minority_mode": minority_mode})
-    sys.exit(1 if wrong else 0)
+        wrong += 0 if dry else _play(each, until_s, {"minority_mode": minority_mode}, mutation or "")
+    if mutation and not dry:
+        say(f"{mutation} was {'noticed' if wrong else 'NOT NOTICED'}")
+    sys.exit(1 if bool(wrong) != bool(mutation) else 0)
 
 
-def _play(wanted: Scenario, within_s: float | None, options: dict[str, str]) -> int:
+def _play(wanted: Scenario, within_s: float | None, options: dict[str, str], mutation: str) -> int:
     """Play one on a cluster of its own; how much was wrong."""
     with house.alone():
         if house.sweep():
             say("what an earlier run had left is removed")
         say(f"{wanted.name}: {wanted.hosts} hosts form a cluster")
-        with house.formed(wanted.hosts, options) as cluster:
+        with house.formed(wanted.hosts, options, mutation) as cluster:
             try:
                 told = _under_load(World(cluster), wanted, within_s)
-            except BaseException:
+            finally:
                 cluster.bed.keep_logs(record.OUT / "logs" / wanted.name)
-                raise
-            if told["wrong"]:
-                cluster.bed.keep_logs(record.OUT / "logs" / wanted.name)
-    path = record.write(told)
+    path = record.write(told | {"mutation": mutation})
     _sum_up(told, path)
     return len(told["wrong"])
 
@@ -93,7 +107,6 @@ def _under_load(world: World, wanted: Scenario, within_s: float | None) -> dict[
                 f"nobody can write before the first fault: {workload.client.journal.complaint}"
             )
         player.play(wanted, None if within_s is None else time.monotonic() + within_s)
-        world.cluster.wait_until_whole(WHOLE_S)
         workload.witness.remember()
     say("the clients have stopped; what they were promised is compared with what is there")
     wrong = judge.verdict(world, workload, player.played.faults)

@@ -12,13 +12,17 @@ from typing import Any, Self
 
 import requests
 
+from demo.node import Node
 from demo.rest import Access, Client, NoLeader, Rejected
 from demo.writer import Acknowledged, Writer
+from orchestrator.clients.postgres.connection import Connection
+from orchestrator.model.errors import DatabaseUnavailable
 from tests.support.archives import BLUEPRINT, tar_gz
 
 NOT_FOUND = 404
 RECENT = 50
-UPLOAD_S = 15.0
+UPLOAD_S, DEEP_S = 15.0, 5.0
+INSERT = "INSERT INTO tenants (name) VALUES (%s)"
 READ_EVERY_S = 0.15
 PAYLOAD = "top/payload"
 
@@ -51,6 +55,34 @@ class Scribe(Writer):
     def _set_apart(self, *, written: bool) -> None:
         if written and self._client.alone:
             self.alone.append(self.journal.acknowledged.pop())
+
+
+class Deep(Scribe):
+    """What the product does behind its gate, as workflows do: rows that go straight to one host's database.
+
+    Whatever its REST service thinks, only a leader may acknowledge them.
+    """
+
+    def __init__(self, access: Access, node: Node, **pauses: float) -> None:
+        super().__init__(access, **pauses)
+        self._host_ip, self._connection = node.host_ip, connection(node)
+
+    def _write(self, name: str) -> bool:
+        asked_s = time.monotonic()
+        try:
+            self._connection.query(INSERT, name, timeout_s=DEEP_S)
+        except DatabaseUnavailable as error:
+            self.journal.complaint = str(error)
+            self.journal.unanswered.append(name)
+            return False
+        self.journal.acknowledged.append(Acknowledged(name, self._host_ip, asked_s, time.monotonic()))
+        return True
+
+
+def connection(node: Node) -> Connection:
+    """To the node's own database, whatever it is."""
+    config = node.config
+    return Connection(f"host='{config.paths.run}' port={config.ports.postgres} user=postgres dbname=cloudify")
 
 
 class Uploader(Scribe):

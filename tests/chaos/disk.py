@@ -13,6 +13,7 @@ SIZE_BYTES = 3 << 30
 """Far more than a run needs; what is not written takes no memory."""
 
 BALLAST = "ballast"
+PIECE_BYTES = 4096
 
 
 class Disk:
@@ -32,13 +33,17 @@ class Disk:
 
     def fill(self) -> None:
         """Leave no byte free."""
-        free = os.statvfs(self.folder)
-        ballast = self.folder / BALLAST
-        call("fallocate", "-l", str(max(free.f_bavail - 1, 1) * free.f_frsize), str(ballast))
-        with suppress(OSError), ballast.open("ab") as rest:
-            while True:
-                rest.write(bytes(free.f_frsize))
-                rest.flush()
+        with (self.folder / BALLAST).open("wb", buffering=0) as ballast:
+            # The file system needs some blocks of its own for it, and does not say how many.
+            piece = SIZE_BYTES
+            while piece > PIECE_BYTES:
+                try:
+                    os.posix_fallocate(ballast.fileno(), ballast.seek(0, os.SEEK_END), piece)
+                except OSError:
+                    piece //= 2
+            with suppress(OSError):
+                while ballast.write(bytes(PIECE_BYTES)):
+                    pass
 
     def empty(self) -> None:
         """Free again what was filled."""

@@ -14,13 +14,16 @@ from pathlib import Path
 from demo.cfy import Cfy, form
 from demo.cluster import Cluster
 from demo.places import make_private
+from orchestrator.clients import supervisord
 from orchestrator.model.errors import ClusterError
+from tests.chaos import mutated
 from tests.chaos.bed import ChaosBed
 from tests.cluster.bed import host
 
 ROOT = Path(f"/var/tmp/cfy-chaos-{os.geteuid()}")  # noqa: S108  It is this user's own, and private.
 LOCK = Path(f"{ROOT}.lock")
 FORM_S = 300.0
+PRELOADED = supervisord.PRELOADED
 
 
 class Busy(ClusterError):
@@ -49,17 +52,20 @@ def sweep() -> bool:
 
 
 @contextmanager
-def formed(size: int, options: Mapping[str, str]) -> Iterator[Cluster]:
-    """A cluster of so many hosts, with these node options."""
-    cluster = Cluster(ChaosBed(ROOT, [f"n{number}" for number in range(1, size + 1)]))
-    # From here on this process stands where the switch is: beside the hosts, as their clients do.
+def formed(size: int, options: Mapping[str, str], mutation: str = "") -> Iterator[Cluster]:
+    """A cluster of so many hosts, with these node options; ``mutation``: with one rule less (``mutated``)."""
+    cluster = Cluster(bed := ChaosBed(ROOT, [f"n{number}" for number in range(1, size + 1)]))
+    supervisord.PRELOADED = ",".join([PRELOADED, mutated.__name__] if mutation else [PRELOADED])
     try:
         cluster.install()
-        cluster.bed.network.enter()
+        for node in cluster.bed if mutation else ():
+            (node.config_file.parent / mutated.FILE).write_text(mutation)
+        # From here on this process stands where the switch is: beside the hosts, as their clients do.
+        bed.network.enter()
         cluster.start(FORM_S)
         form(cluster, Cfy(cluster), FORM_S)
         for node in cluster.bed if options else ():
             cluster.client().request("PATCH", f"/cluster/nodes/{node.name}", json=dict(options))
         yield cluster
     finally:
-        cluster.bed.destroy()
+        bed.destroy()

@@ -16,7 +16,7 @@ from demo.rest import Client, NoLeader, Rejected
 from demo.writer import Journal
 from orchestrator.model.errors import ClusterError, ConsulUnavailable
 from tests.chaos.balancer import balanced
-from tests.chaos.clients import Reader, Repeated, Scribe, Uploader
+from tests.chaos.clients import Deep, Reader, Repeated, Scribe, Uploader
 from tests.chaos.world import World
 
 LOOK_EVERY_S, HISTORY_EVERY_S, TERMS_EVERY_S = 0.25, 10.0, 0.5
@@ -80,6 +80,7 @@ class Workload:
         self.pinned = [
             Scribe(world.cluster.access_to(node), interval_s=0.25, retry_s=0.25) for node in world.bed
         ]
+        self.deep = [Deep(access, node, interval_s=0.1, retry_s=0.5) for node in world.bed]
         self.uploader = Uploader(access, interval_s=1.5, retry_s=0.2)
         self.witness = Witness(world)
 
@@ -108,7 +109,7 @@ class Workload:
     @property
     def direct(self) -> list[Scribe]:
         """The writers that know the members, so that it is known who answered."""
-        return [self.client, *self.pinned]
+        return [self.client, *self.pinned, *self.deep]
 
     @property
     def writers(self) -> list[Scribe]:
@@ -130,6 +131,8 @@ class Workload:
         yield "client with all members", self.client.journal
         for node, writer in zip(self._world.bed, self.pinned, strict=True):
             yield f"client of {node.name} alone", writer.journal
+        for node, writer in zip(self._world.bed, self.deep, strict=True):
+            yield f"rows into the database of {node.name}", writer.journal
         yield "client of the balancer", self.through_balancer.journal
         yield "uploader", self.uploader.journal
         yield "uploader through the balancer", self.uploader_behind.journal

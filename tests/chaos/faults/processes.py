@@ -57,6 +57,9 @@ def process_killed(world: World, program: str, host: Host) -> Iterator[None]:
     with suppress(AssertionError):  # Some run on demand; one that is not there cannot be killed.
         nemesis.kill(host, program)
     yield
+    if program == "supervisord":
+        # Nobody looks after it here; on a real host systemd looks after each service.
+        host.start()
 
 
 @fault("freeze {program} of {host}", "the process stops where it stands, with all that it has started")
@@ -65,6 +68,23 @@ def process_frozen(world: World, program: str, host: Host) -> Iterator[None]:
     nemesis.stop(*stopped)
     yield
     nemesis.go_on(*stopped)
+
+
+@fault("freeze all but the database of {host}", "the manager hangs with its Consul; its database goes on")
+def manager_frozen(world: World, host: Host) -> Iterator[None]:
+    database = {each.pid for each in nemesis.family(host, "postgresql")}
+    others = [each for each in host.processes() if each.pid not in database]
+    nemesis.stop(*others)
+    yield
+    nemesis.go_on(*others)
+
+
+@fault("hold what {host} receives", "a replica's stream stands still, and its server knows nothing of it")
+def stream_held(world: World, host: Host) -> Iterator[None]:
+    receivers = [each for each in nemesis.family(host, "postgresql") if "walreceiver" in each.arguments[0]]
+    nemesis.stop(*receivers)
+    yield
+    nemesis.go_on(*receivers)
 
 
 @fault("stop {program} of {hosts}", "the service is stopped, as by an operator's mistake")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import threading
 from collections.abc import Iterator
@@ -11,28 +12,34 @@ import redis
 
 from orchestrator.clients import processes
 from orchestrator.formation.broker import read_password
+from orchestrator.model.errors import ClusterError
 from tests.chaos.bed import Host
 from tests.chaos.faults.catalogue import fault
 from tests.chaos.world import World
-from tests.cluster import nemesis
+from tests.cluster import checker, nemesis
 
 HANGS_S, GOES_S = 0.3, 0.2
 FULL = 1
+SEGMENTS_READY = 12
 TIMEOUT_S = 5.0
 GARBAGE = b"\xde\xad\xbe\xef" * 2048
 
 
 @fault("fill the disk of {host}", "no byte is free on its disk any more")
 def disk_full(world: World, host: Host) -> Iterator[None]:
-    host.disk.fill()
-    yield
-    host.disk.empty()
+    try:
+        host.disk.fill()
+        _use_up_reserves(host)
+        yield
+    finally:
+        host.disk.empty()
 
 
 @fault("hang the disk of {host}", "no write to its disk comes to an end")
 def disk_hangs(world: World, host: Host) -> Iterator[None]:
     host.disk.hang()
     yield
+    # What it was made to wait for is done now, and may take a moment.
     host.disk.go_on()
 
 
@@ -82,6 +89,17 @@ def database_lost(world: World, host: Host) -> Iterator[None]:
     host.start()
 
 
+@fault("lose the disk of {host}", "the host dies, and comes back without database and files", silences=True)
+def disk_lost(world: World, host: Host) -> Iterator[None]:
+    host.cut()
+    host.kill()
+    nemesis.destroy_database(host)
+    shutil.rmtree(host.config.paths.files)
+    yield
+    host.plug()
+    host.start()
+
+
 @fault("fill the redis of {host}", "the host's own task queue refuses whatever is to be stored")
 def redis_full(world: World, host: Host) -> Iterator[None]:
     socket = str(host.config.paths.redis_socket)
@@ -103,6 +121,13 @@ def broker_full(world: World, host: Host) -> Iterator[None]:
     _limit(broker(), FULL)
     yield
     _limit(broker(), 0)
+
+
+def _use_up_reserves(host: Host) -> None:
+    # PostgreSQL keeps segments of its log ready. Hours of traffic would use them; this takes a second.
+    for _ in range(SEGMENTS_READY):
+        with suppress(ClusterError):
+            checker.query(host, "SELECT pg_logical_emit_message(false, 'chaos', 'full'), pg_switch_wal()")
 
 
 def _limit(server: redis.Redis, most_bytes: int) -> None:
