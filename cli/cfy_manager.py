@@ -40,6 +40,10 @@ COMMANDS = {
     ),
     "logs": ("cli.machine.logs:group", "Show what all services of this node say, in the order of time."),
     "status": ("cli.machine.status:command", "Show how this node is, and where it stands towards a cluster."),
+    "users": (
+        "cli.machine.users:group",
+        "Let a user in again when no administrator can, on the manager that leads.",
+    ),
     "validate-config": (
         "cli.machine.validate:command",
         "Check a configuration file: which key is wrong, and what is allowed there.",

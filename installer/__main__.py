@@ -10,6 +10,7 @@ from typing import Any
 from installer import configure as configuring
 from installer import install as installing
 from installer import machine, units
+from installer import rescue as rescuing
 from installer.install import Wishes
 from installer.report import InstallError, done, failed
 from orchestrator.model.errors import ClusterError
@@ -44,6 +45,8 @@ def _carry_out(verb: str, config_file: Path) -> None:
             )
         case "remove":
             installing.remove(config_file)
+        case "unlock" | "reset-password":
+            rescuing.rescue(config_file, verb, asked["username"], asked["password"])
         case "start" | "stop" | "restart":
             machine.systemctl(verb, units.TARGET)
             done(f"The manager's services: {verb} is done.", verb=verb)

@@ -78,7 +78,7 @@ def install(node: Node, /, **settings: Any) -> None:
     route is taken. The administrator's password is taken from CLOUDIFY_ADMIN_PASSWORD; without it, a new one
     is shown once.
     """
-    _carry_out(node, "install", {**_wishes(**settings), "admin_password": os.environ.get(PASSWORD_VARIABLE)})
+    carry_out(node, "install", {**_wishes(**settings), "admin_password": os.environ.get(PASSWORD_VARIABLE)})
 
 
 @click.command("configure", cls=Command)
@@ -96,7 +96,7 @@ def configure(node: Node, /, unset: tuple[str, ...], dry_run: bool, restart: boo
     instead. What is as it is wanted is left alone, and a run that was interrupted is finished by the next.
     """
     wishes = {**_wishes(**settings), "unset": list(unset), "dry_run": dry_run, "restart": restart}
-    _carry_out(node, "configure", wishes)
+    carry_out(node, "configure", wishes)
 
 
 @click.command("remove", cls=Command)
@@ -110,14 +110,14 @@ def remove(node: Node, /, force: bool) -> None:
     """
     if not force:
         raise CliError("This destroys the manager's data on this machine.", "If that is meant: --force")
-    _carry_out(node, "remove")
+    carry_out(node, "remove")
 
 
 def _simple(verb: str, text: str) -> click.Command:
     @click.command(verb, cls=Command, help=text)
     @pass_node
     def command(node: Node, /) -> None:
-        _carry_out(node, verb)
+        carry_out(node, verb)
 
     return command
 
@@ -127,7 +127,7 @@ stop = _simple("stop", "Stop the manager's services. A leader is failed over fro
 restart = _simple("restart", "Stop the manager's services, and start them.")
 
 
-def _carry_out(node: Node, verb: str, wishes: Mapping[str, Any] | None = None) -> None:
+def carry_out(node: Node, verb: str, wishes: Mapping[str, Any] | None = None) -> None:
     """Have the installer do it, in a process of its own: it shares no code with this program."""
     command = [sys.executable, "-m", "installer", verb, str(Path(node.config_file).absolute())]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
