@@ -56,15 +56,19 @@ class Api:
         *,
         trace: Trace = lambda _: None,
         on_leader: Trace = lambda _: None,
+        on_minority: Callable[[str, str], None] = lambda _, __: None,
         more_ca_files: Iterable[str] = (),
     ) -> None:
         """``on_leader`` is told the address of a member that leads when it is not the one that led before.
+
+        ``on_minority`` is told that of one that answers without the majority of its cluster, and how it acts.
 
         Raises ``CliError`` when the CA file cannot be read.
         """
         self.profile = profile
         self._trace = trace
         self._on_leader = on_leader
+        self._on_minority = on_minority
         self._order = list(profile.addresses())
         self._leader = profile.leader
         self._tls = _tls(profile, more_ca_files) if profile.protocol == "https" else None
@@ -156,6 +160,8 @@ class Api:
         self._trace(
             f"{label} -> {answer.status} {answer.error_code} ({(time.monotonic() - started_s) * 1000:.0f} ms)"
         )
+        if answer.minority and answer.error_code != NOT_LEADER:
+            self._on_minority(address, answer.minority)
         if answer.error_code in {NOT_LEADER, REMOVED}:
             return Failure(address, answer.message, answer.error_code)
         return answer

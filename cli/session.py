@@ -21,6 +21,17 @@ from cli.settings import Settings
 
 PASSWORD_VARIABLE = "CFY_PASSWORD"  # noqa: S105 -- The name of a variable.
 
+IN_MINORITY: Mapping[str, str] = {
+    "active": (
+        "Minority mode: {address} has lost the majority of its cluster, and acts alone. What is written "
+        "there is on that machine only; when the others are back, one side's writes are archived."
+    ),
+    "read_only": (
+        "Minority mode: {address} has lost the majority of its cluster, and only lets read. The others may "
+        "have newer data."
+    ),
+}
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -32,6 +43,7 @@ class Session:
         self.settings = settings
         self.store = ProfileStore()
         self.out = Output(settings)
+        self._warned = False
 
     @functools.cached_property
     def profile(self) -> Profile:
@@ -52,7 +64,24 @@ class Session:
             with suppress(OSError, CliError):
                 self.store.update(profile.name, lambda stored: _led_by(stored, address))
 
-        return Api(profile, trace=self.out.trace, on_leader=remember, more_ca_files=more_ca_files)
+        return Api(
+            profile,
+            trace=self.out.trace,
+            on_leader=remember,
+            on_minority=self._warn_once,
+            more_ca_files=more_ca_files,
+        )
+
+    def _warn_once(self, address: str, way: str) -> None:
+        """Say that what was done or shown is one side's word only: last of all, unless a program reads on."""
+        if self._warned:
+            return
+        self._warned = True
+        told = IN_MINORITY.get(way, IN_MINORITY["active"]).format(address=address)
+        if self.settings.json:
+            self.out.warn(told)
+        else:
+            click.get_current_context().find_root().call_on_close(lambda: self.out.warn(told))
 
     def learn_members(self, nodes: Iterable[Mapping[str, Any]], name: str | None = None) -> Profile:
         """Keep a node list, as REST gives it, as the members of a profile (default: of this call's)."""

@@ -28,6 +28,7 @@ TRANSFER_TIMEOUT_S = 900.0
 CHUNK_BYTES = 256 * 1024
 
 BASE_PATH = "/api/v3.1"
+MINORITY_HEADER = "Cloudify-Minority-Mode"
 
 REASONS: Mapping[type[Exception], str] = {
     ssl.SSLError: "does not speak TLS as expected",
@@ -99,10 +100,14 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back. ``body`` is the decoded JSON; None when it was none."""
+    """What came back. ``body`` is the decoded JSON; None when it was none.
+
+    ``minority``: how the manager acts without the majority of its cluster; empty when it has it.
+    """
 
     status: int
     body: Any
+    minority: str = ""
 
     @property
     def ok(self) -> bool:
@@ -190,10 +195,11 @@ def _send(connection: http.client.HTTPConnection, request: Request) -> None:
 
 
 def _answer(response: http.client.HTTPResponse, request: Request) -> Answer:
+    minority = response.headers.get(MINORITY_HEADER, "")
     if request.receive is None or not _is_success(response.status):
-        return Answer(response.status, _decoded(response.read()))
+        return Answer(response.status, _decoded(response.read()), minority)
     incoming = Incoming(response.headers.get_filename(), response.length, _chunks(response))
-    return Answer(response.status, request.receive(incoming))
+    return Answer(response.status, request.receive(incoming), minority)
 
 
 def _chunks(response: http.client.HTTPResponse) -> Iterator[bytes]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from manager import errors
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Receive, Scope, Send
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 POLL_S = 0.005
 EXEMPT = frozenset({"/api/version"})
@@ -26,16 +26,36 @@ class Verdict(Enum):
 
     ALONE = auto()  # in no cluster: it serves
     LEADING = auto()  # it serves
+    MINORITY = auto()  # it serves without the majority of its cluster, and says so
+    READ_ONLY = auto()  # it has lost the majority too, and only lets read
     UNDECIDED = auto()  # an election is going on
     NOT_LEADING = auto()
     REMOVED = auto()
 
 
-SERVING = frozenset({Verdict.ALONE, Verdict.LEADING})
+SERVING = frozenset({Verdict.ALONE, Verdict.LEADING, Verdict.MINORITY})
+
+MINORITY_HEADER = b"cloudify-minority-mode"
+WAYS = {Verdict.MINORITY: b"active", Verdict.READ_ONLY: b"read_only"}
+"""What the header says of a manager that has lost the majority of its cluster."""
+
+READING = frozenset({"GET", "HEAD"})
+STATUS = "/api/v3.1/status"
+STARTING = "/api/v3.1/executions"
 
 NOT_CLUSTER_MASTER = errors.body(
     "This node is a replica of a Cloudify Manager cluster. It is not the active manager in the cluster.",
     "not_cluster_master",
+)
+ONLY_READ = errors.body(
+    "This node has lost the majority of its cluster, and only lets read (minority mode). It is not the "
+    "active manager in the cluster.",
+    "not_cluster_master",
+)
+NO_WORKFLOWS = errors.body(
+    "This manager has lost the majority of its cluster (minority mode). It runs no workflows until that is "
+    "back: the other members may be running them.",
+    "illegal_action_error",
 )
 REMOVED_FROM_CLUSTER = errors.body(
     "This node was removed from the Cloudify Manager cluster", "removed_from_cluster"
@@ -44,9 +64,29 @@ REMOVED_FROM_CLUSTER = errors.body(
 GetVerdict = Callable[[], Verdict]
 
 
+REFUSALS = {
+    Verdict.REMOVED: REMOVED_FROM_CLUSTER,
+    Verdict.READ_ONLY: ONLY_READ,
+    Verdict.MINORITY: NO_WORKFLOWS,
+}
+
+
 def refusal(verdict: Verdict) -> bytes:
-    """The body of the 400 that a manager which does not serve answers with."""
-    return json.dumps(REMOVED_FROM_CLUSTER if verdict is Verdict.REMOVED else NOT_CLUSTER_MASTER).encode()
+    """The body of the 400 that a manager answers with to what it does not serve."""
+    return json.dumps(REFUSALS.get(verdict, NOT_CLUSTER_MASTER)).encode()
+
+
+def serves(verdict: Verdict, method: str, path: str) -> bool:
+    """Whether a request is passed on.
+
+    Who only lets read does not tell load balancers that it is the leader. Workflows reach out to the world,
+    which nobody can bring back when two sides meet again.
+    """
+    if verdict is Verdict.READ_ONLY:
+        return method in READING and path != STATUS
+    if verdict is Verdict.MINORITY:
+        return method in READING or not path.startswith(STARTING)
+    return verdict in SERVING
 
 
 async def hold(get_verdict: GetVerdict, pending: Collection[Verdict], limit_s: float) -> Verdict:
@@ -74,12 +114,25 @@ class Gate:
         verdict = self.get_verdict()
         if verdict is Verdict.UNDECIDED:
             verdict = await hold(self.get_verdict, {Verdict.UNDECIDED}, self.hold_s)
-        if verdict in SERVING:
+        if verdict in WAYS:
+            send = _saying(WAYS[verdict], send)
+        if serves(verdict, scope["method"], scope["path"]):
             # Some load balancers look with HEAD. The server leaves the body out by the original scope.
             get = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
             await self.app(get, receive, send)
         else:
             await _refuse(send, refusal(verdict))
+
+
+def _saying(way: bytes, send: Send) -> Send:
+    """Add the header to the answer."""
+
+    async def send_with_header(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message.get("headers", ()), (MINORITY_HEADER, way)]}
+        await send(message)
+
+    return send_with_header
 
 
 async def _refuse(send: Send, content: bytes) -> None:

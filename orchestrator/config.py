@@ -234,6 +234,8 @@ class Timing(_Section):
     step_down_hold_s: Seconds = 10.0
     service_grace_s: Seconds = 10.0
     receiver_grace_s: Seconds = 3.0
+    minority_after_s: Seconds = 15.0
+    claim_timeout_s: Seconds = 10.0
     join_timeout_s: Seconds = 300.0
 
 

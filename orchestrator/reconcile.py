@@ -16,7 +16,7 @@ from orchestrator.model.action import Plan
 from orchestrator.model.snapshot import MembershipState
 from orchestrator.model.spec import Spec
 from orchestrator.observe import Observer
-from orchestrator.record import journal, lease_file, office, options
+from orchestrator.record import journal, known, lease_file, minority, office, options
 from orchestrator.record.status import Reporter, lease_state
 
 Dispatch = Callable[[Plan], bool]
@@ -43,6 +43,8 @@ def tick(node: Node, dispatch: Dispatch) -> Plan:
         lease_file.write(node.clients.config.paths.lease_file, lease_state(snapshot, plan))
     if held := office.of(snapshot):
         office.remember(node.clients.config, held)
+    known.remember(node.clients.config, snapshot)
+    minority.note_update(node.clients.config, snapshot)
     for part in plan.parts():
         if dispatch(part):
             journal.write_plan(part)

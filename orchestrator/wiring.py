@@ -57,6 +57,8 @@ def spec_of(config: NodeConfig, me: str, options: Options) -> Spec:
         step_down_hold_s=timing.step_down_hold_s,
         service_grace_s=timing.service_grace_s,
         receiver_grace_s=timing.receiver_grace_s,
+        minority_after_s=timing.minority_after_s * options.check_ttl_multiplier,
+        claim_timeout_s=timing.claim_timeout_s,
         files_compare_s=files.compare_every_s,
         files_check_s=files.check_every_s,
         files_sweep_s=files.sweep_every_s,

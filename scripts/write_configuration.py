@@ -84,6 +84,8 @@ MEANINGS: Mapping[str, str] = {
     "timing.step_down_hold_s": "For so long a node that stepped down is no candidate.",
     "timing.service_grace_s": "For so long the leader's services may fail before it hands over.",
     "timing.receiver_grace_s": "For so long a replica may be without a stream before it follows anew.",
+    "timing.minority_after_s": "For so long a node is cut off before it acts by its `minority_mode`.",
+    "timing.claim_timeout_s": "For so long a node back from minority mode waits for the leader to give way.",
     "timing.join_timeout_s": "How long copying the database may be tried in a join.",
 }
 
@@ -91,8 +93,8 @@ OPTION_MEANINGS: Mapping[str, str] = {
     "check_ttl_multiplier": "Multiplies `timing.heartbeat_ttl_s`: larger is slower to notice, and calmer.",
     "check_fail_fast": "Whether `database` and `services` fail at once, or when their time to live is over.",
     "consul_raft_multiplier": "Consul's patience with its own leader. Taken at start and join only.",
-    "minority_mode": "Kept, and without effect yet: a node that is cut off fences itself.",
-    "heal_policy": "Kept, and without effect yet: there is no minority mode to heal from.",
+    "minority_mode": "What a node without the majority does: take writes alone, let read, or serve nothing.",
+    "heal_policy": "Who leads when two sides meet again: whose database was updated last, or the majority.",
     "sync_mode": "Whether a commit waits for a replica. `async` may lose acknowledged writes in a failover.",
 }
 

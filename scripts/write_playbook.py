@@ -24,6 +24,7 @@ WHEN = {
     Situation.REMOVED: "this node was taken off its cluster",
     Situation.ALONE: "this manager belongs to no cluster",
     Situation.CUT_OFF: "no consistent read of Consul succeeded: nothing is known",
+    Situation.MINORITY: "neither Consul nor half of the members can be asked: this node does without",
     Situation.CONFIRMED: "Consul cannot be asked, and the members have said that they follow this leader",
     Situation.HANDING_OVER: "this node leads and is to hand over, or the lease waits for the target",
     Situation.LEADING: "the lease is held by this node's own session",

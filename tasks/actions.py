@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 
 from orchestrator.act import perform
 from orchestrator.model import action as actions
-from orchestrator.model import file_actions
+from orchestrator.model import file_actions, minority_actions
 from orchestrator.model.action import Action
 from orchestrator.model.errors import ClusterError
 from orchestrator.record import journal
@@ -54,6 +54,12 @@ TASKS: Mapping[type[Action], tuple[str, int]] = {
     actions.HandOver: ("hand_over", SHORT_S),
     actions.EndSwitchover: ("end_switchover", SHORT_S),
     actions.StopEverything: ("stop_everything", SHORT_S),
+    minority_actions.PartWays: ("part_ways", LONG_S),  # As a revived database, it may have much to replay.
+    minority_actions.GoActive: ("go_active", LONG_S),
+    minority_actions.EndMinority: ("end_minority", SHORT_S),
+    minority_actions.ClaimOffice: ("claim_office", SHORT_S),
+    minority_actions.RefuseClaim: ("refuse_claim", SHORT_S),
+    minority_actions.GiveWay: ("give_way", SHORT_S),
     # These three bound each of their steps themselves: the worker of their queue knows no limits.
     file_actions.SyncFiles: ("sync_files", LONG_S),
     file_actions.GatherFiles: ("gather_files", LONG_S),

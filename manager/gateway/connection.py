@@ -12,7 +12,7 @@ from orchestrator.clients.services import Services, services_of
 from orchestrator.config import NodeConfig
 from orchestrator.model import errors as cluster_errors
 from orchestrator.model.snapshot import ClusterView, MembershipState
-from orchestrator.record import membership
+from orchestrator.record import lease_file, membership
 from orchestrator.record.wishes import Wishes
 
 if TYPE_CHECKING:
@@ -66,10 +66,26 @@ class Connection:
         return self._services
 
     def look(self) -> tuple[ClusterView, Health]:
-        """The cluster and the passing checks of each node at this moment."""
+        """The cluster and the passing checks of each node at this moment.
+
+        In minority mode nobody can be asked: then it is what this node knew last, and only itself is there.
+        """
         self.must_be_member()
-        with translated():
-            return self.consul().view(), self.consul().health()
+        try:
+            with translated():
+                return self.consul().view(), self.consul().health()
+        except errors.Unavailable:
+            if (way := self.minority()) and self.name:
+                # What it stands on loads the library of Consul.
+                from manager.gateway.minority import view_alone  # noqa: PLC0415
+
+                return view_alone(self.config, self.name, way)
+            raise
+
+    def minority(self) -> str:
+        """How this node acts without the majority of its cluster; empty while it does not."""
+        state = lease_file.read(self.paths.lease_file)
+        return state.minority if state is not None else ""
 
     def must_be_member(self) -> None:
         """Raise ``NotFound`` when there is no cluster."""

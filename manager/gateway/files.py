@@ -52,6 +52,9 @@ class Files(Connection):
         deadline_s = now_s() + timeout_s
         if not self.is_member():
             return
+        if self.minority():
+            log.warning("Unprotected: in minority mode files are on this machine only.")
+            return
         with translated():
             wanted = self._bump()
             reports, index = self.consul().file_reports()
@@ -69,7 +72,7 @@ class Files(Connection):
 
         What goes wrong is only logged: replicas compare everything from time to time.
         """
-        if not self.is_member():
+        if not self.is_member() or self.minority():
             return
         try:
             self._bump()

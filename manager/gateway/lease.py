@@ -5,6 +5,7 @@ from __future__ import annotations
 from manager.gate import Verdict
 from manager.gateway.connection import Connection
 from orchestrator.clients import clock
+from orchestrator.model.minority import READ_ONLY
 from orchestrator.model.snapshot import MembershipState
 from orchestrator.record import lease_file, membership
 
@@ -22,7 +23,9 @@ class LeaseReader(Connection):
         if not state.member:
             return Verdict.ALONE
         if state.leads(clock.now_s()):
-            return Verdict.LEADING
+            return Verdict.MINORITY if state.minority else Verdict.LEADING
+        if state.minority == READ_ONLY:
+            return Verdict.READ_ONLY
         return Verdict.NOT_LEADING if state.settled else Verdict.UNDECIDED
 
     def term(self) -> int | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from manager.gateway.connection import Connection, Json
 from orchestrator.formation.progress import Progress
 from orchestrator.model.errors import ConsulUnavailable
+from orchestrator.model.minority import ACTIVE
 from orchestrator.record import lease_file
 
 
@@ -28,7 +29,9 @@ class State(Connection):
             view, consul_leader = self.consul().view(), self.consul().consul_leader()
         except ConsulUnavailable:
             state = lease_file.read(self.paths.lease_file) or lease_file.LeaseState()
-            return {"consul": {"leader": ""}, "leader": state.leader, "term": state.term, "paused": None}
+            told: Json = {"consul": {"leader": ""}, "term": state.term, "paused": None}
+            alone = {"leader": self.name, "minority": state.minority}
+            return told | (alone if state.minority == ACTIVE else {"leader": state.leader})
         return {
             "consul": {"leader": consul_leader},
             "leader": view.lease.holder,

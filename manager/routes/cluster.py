@@ -16,7 +16,7 @@ from manager.routes.json_route import Body, router
 
 cluster = router()
 
-STATE_FIELDS = ("initialized", "error", "logs", "consul", "name", "leader", "paused", "term")
+STATE_FIELDS = ("initialized", "error", "logs", "consul", "name", "leader", "paused", "term", "minority")
 ON_REQUEST = ("logs", "error")
 """Fields of the state that are answered only when they are asked for."""
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from orchestrator.act import files, leadership, postgres, services, workflows
+from orchestrator.act import files, leadership, minority, postgres, services, workflows
 from orchestrator.clients import Clients
 from orchestrator.model import action as actions
-from orchestrator.model import file_actions
+from orchestrator.model import file_actions, minority_actions
 from orchestrator.model.action import Action, Outcome
 
 PERFORMERS: Mapping[type[Action], Callable[[Clients, Any], Outcome]] = {
@@ -39,6 +39,12 @@ PERFORMERS: Mapping[type[Action], Callable[[Clients, Any], Outcome]] = {
     actions.HandOver: leadership.hand_over,
     actions.EndSwitchover: leadership.end_switchover,
     actions.StopEverything: postgres.stop_everything,
+    minority_actions.PartWays: minority.part_ways,
+    minority_actions.GoActive: minority.go_active,
+    minority_actions.EndMinority: minority.end_minority,
+    minority_actions.ClaimOffice: minority.claim_office,
+    minority_actions.RefuseClaim: minority.refuse_claim,
+    minority_actions.GiveWay: minority.give_way,
     file_actions.SyncFiles: files.sync_files,
     file_actions.GatherFiles: files.gather_files,
     file_actions.SweepFiles: files.sweep_files,

@@ -11,7 +11,7 @@ from orchestrator.clients import Clients
 from orchestrator.clients.postgres import Upstream
 from orchestrator.model.action import Follow
 from orchestrator.model.errors import Unfinished
-from orchestrator.record import alone, journal
+from orchestrator.record import alone, journal, minority
 from orchestrator.record import archive as archives
 from orchestrator.record.alone import Alone
 from orchestrator.record.archive import DATA, DUMP, FILES, Archive
@@ -28,12 +28,23 @@ def archive_by_dump(clients: Clients, action: Follow, position: str) -> None:
     began = alone.read(clients.config)
     if began is None:
         return
+    if _was_never_asked(clients):
+        alone.end(clients.config)
+        return
     with _complaining():
         filled = archives.begin(clients.config)
         clients.postgres.dump(filled / DUMP, DUMP_TIMEOUT_S)
         archive = _described(clients, action, began, filled, position)
         archives.finish(clients.config, filled, archive)
     _tell(clients, action, archive)
+
+
+def _was_never_asked(clients: Clients) -> bool:
+    """Whether this node was ready to write alone, in minority mode, and nobody had it do so."""
+    mark = minority.read(clients.config)
+    if mark is None or mark.alone_before or not mark.updated_before:
+        return False
+    return clients.postgres.read().updated_at == mark.updated_before
 
 
 def replace_and_archive(clients: Clients, action: Follow, upstream: Upstream, began: Alone) -> None:

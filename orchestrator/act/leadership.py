@@ -6,6 +6,7 @@ import time
 from dataclasses import replace
 
 from orchestrator.act.lease import require_lease, require_record
+from orchestrator.act.minority import settle
 from orchestrator.clients import Clients
 from orchestrator.model.action import (
     AcquireLease,
@@ -25,7 +26,7 @@ from orchestrator.model.action import (
 )
 from orchestrator.model.errors import DatabaseUnavailable, Stale, StaleRound, Unfinished
 from orchestrator.model.snapshot import Announcement, Report, Role, Switchover, SyncRecord, SyncSetting
-from orchestrator.record import alone, election, journal, promises, session, word
+from orchestrator.record import alone, election, journal, minority, promises, session, word
 from orchestrator.record.election import Election
 
 
@@ -47,14 +48,17 @@ def report_position(clients: Clients, action: ReportPosition) -> Outcome:
     if database.role is Role.STANDBY and (database.upstream or database.receiving):
         raise Unfinished("still attached to a leader; the position is not final")
     position = clients.postgres.final_position()
+    acted_alone = minority.read(clients.config)
     clients.consul.report(
         Report(
             clients.me,
             action.round,
-            position,
+            # What it has written alone says nothing about what it has of that which others acknowledged.
+            acted_alone.parted_at if acted_alone else position,
             primary=database.role is Role.PRIMARY,
             eligible=action.eligible,
             priority=clients.config.priority,
+            updated_at=action.updated_at,
         )
     )
     return Done(f"at {position}")
@@ -108,7 +112,8 @@ def announce(clients: Clients, action: Announce) -> Outcome:
     clients.postgres.mark_term(action.term)
     config, timeline = clients.config, database.position.timeline
     postgres = clients.postgres
-    history = (timeline, postgres.forks(), postgres.terms(), postgres.incarnation())
+    healed = minority.read(config) is not None
+    history = (timeline, postgres.forks(), postgres.terms(), postgres.incarnation(), healed)
     clients.consul.announce(
         own, Announcement(action.term, clients.me, config.host_ip, config.ports.postgres, *history)
     )
@@ -130,6 +135,7 @@ def first_record(clients: Clients, action: FirstRecord) -> Outcome:
     clients.postgres.announce_standbys(SyncSetting(1, caught_up))
     record = SyncRecord(action.term, clients.me, 1, caught_up)
     clients.consul.write_record(own, record)
+    settle(clients, action.term)
     alone.end(clients.config)
     return Done(_in_words(record))
 

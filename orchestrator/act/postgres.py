@@ -28,7 +28,16 @@ from orchestrator.model.errors import Diverged, StaleRound, StaleTerm, Unfinishe
 from orchestrator.model.lsn import shares_history, was_led
 from orchestrator.model.snapshot import MembershipState, Role
 from orchestrator.model.spec import LEADER_SERVICES
-from orchestrator.record import alone, attempts, election, journal, lease_file, membership, promises
+from orchestrator.record import (
+    alone,
+    attempts,
+    election,
+    journal,
+    lease_file,
+    membership,
+    minority,
+    promises,
+)
 
 
 def fence(clients: Clients, action: Fence) -> Outcome:
@@ -157,6 +166,7 @@ def follow(clients: Clients, action: Follow) -> Outcome:
     if not clients.postgres.wait_receiving(clients.config.timing.receiver_grace_s):
         raise Unfinished(f"{action.leader} is not streaming to this node yet (try {tries})")
     attempts.forget(clients.config)
+    minority.end(clients.config)
     alone.end(clients.config)
     journal.tell(clients, action.term, "following", f"{clients.me} follows {action.leader}: {how}")
     return Done(how)
@@ -170,6 +180,9 @@ def _mend(clients: Clients, action: Follow, upstream: Upstream) -> str:
         return _rebuild(clients, action, upstream, rewindable=True)
     known = was_led(position, action.terms)
     if not known or not shares_history(position, action.timeline, action.forks):
+        if action.healed:
+            # What is here was acknowledged by a majority, and the leader does not have it.
+            alone.begin(clients.config, position.term)
         archive_by_dump(clients, action, str(position))
         return _rebuild(clients, action, upstream, rewindable=known)
     clients.postgres.set_upstream(upstream)

@@ -2,7 +2,7 @@
 
 It is the forced command of that key in ``authorized_keys`` (see ``ssh_files``), run with ``python -I -S``.
 It imports almost nothing, because a new leader waits for it. It reads nothing that a client sends but the
-request itself, which begins with one of four verbs; whatever else is asked for is ``refused``.
+request itself, which begins with one of five verbs; whatever else is asked for is ``refused``.
 
 ``fence <term>`` stops the database, and answers with one word:
 
@@ -15,6 +15,10 @@ lease was last ``modified``, while Consul is gone. The answer is one word:
 
 - ``follows``: by what this node knows that is its leader, and it will take no part in a round for so long;
 - ``no``: it knows of another one, or of none, or has taken part in a later round.
+
+``standing`` is asked by a member that is cut off from Consul. The answer is JSON: what this node's last tick
+left in its lease file of ``cut_off``, ``minority``, ``led`` and ``place``, and with ``fresh`` whether it did
+so lately.
 
 ``units`` answers with the list of the units in the replicated folders, as JSON.
 
@@ -37,6 +41,9 @@ POLL_S = 0.005
 MAX_DIGITS = 18
 LONGEST_WORD_MS = 600_000
 
+FRESH_S = 10.0
+STANDING = ("cut_off", "minority", "led", "place")
+
 DEPTH = 4
 """A unit is the folder ``<kind>/<tenant>/<id>/<32 hexadecimal digits>``."""
 
@@ -50,6 +57,8 @@ def main(own: "list[str]") -> str:
     request = os.environ.get("SSH_ORIGINAL_COMMAND", "")
     if request == "units":
         return json.dumps(units(files))
+    if request == "standing":
+        return json.dumps(standing(time.clock_gettime(time.CLOCK_BOOTTIME), content_of(lease_file)))
     if request == SERVE:
         # The folder must be there; what rsync finds in the environment must not change what it does.
         os.makedirs(files, exist_ok=True)
@@ -95,10 +104,17 @@ def follows(term: int, leader: str, now_s: float, lease: "dict[str, object]") ->
 
     What was written in the future was written before this machine was started, and says nothing.
     """
-    known = lease.get("member") is True and lease.get("removed") is False
+    known = lease.get("member") is True and lease.get("removed") is False and not lease.get("minority")
     written_at_s = lease.get("written_at_s")
     present = isinstance(written_at_s, float) and written_at_s <= now_s
     return known and present and (lease.get("term"), lease.get("leader")) == (term, leader)
+
+
+def standing(now_s: float, lease: "dict[str, object]") -> "dict[str, object]":
+    """How this node stands by its last tick."""
+    written_at_s = lease.get("written_at_s")
+    fresh = isinstance(written_at_s, float) and now_s - FRESH_S <= written_at_s <= now_s
+    return {"fresh": fresh, **{name: lease.get(name) for name in STANDING}}
 
 
 def promised_since(modified: int, promise: "dict[str, object]") -> bool:

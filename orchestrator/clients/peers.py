@@ -5,24 +5,29 @@ from __future__ import annotations
 import base64
 import binascii
 import getpass
+import json
 import logging
 import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from orchestrator.clients import ssh_files
 from orchestrator.config import NodeConfig
 from orchestrator.model.errors import PeerUnavailable
-from orchestrator.model.snapshot import Member, Office
+from orchestrator.model.minority import ACTIVE, Standing
+from orchestrator.model.office import Office
+from orchestrator.model.snapshot import Member
 
 if TYPE_CHECKING:
     import paramiko
 
+T = TypeVar("T")
+
 log = logging.getLogger(__name__)
-ANSWER_BYTES = 100
+ANSWER_BYTES = 500
 
 
 class Peers:
@@ -66,7 +71,21 @@ class Peers:
                 log.warning("%s could not ask %s whether it follows: %s", self._me, member.name, error)
                 return False
 
-        return _each_at_once(follows, office.members)
+        return frozenset(name for name, yes in _each_at_once(follows, office.members).items() if yes)
+
+    def standings(self, members: Mapping[str, Member], timeout_s: float) -> Mapping[str, Standing]:
+        """How those of ``members`` stand that answer in time. They are asked at once; it never raises."""
+        deadline = _Deadline(timeout_s)
+
+        def standing(member: Member) -> Standing | None:
+            try:
+                return _standing_of(self._ask(member, "standing", deadline))
+            except (OSError, EOFError, ValueError, TypeError, KeyError, PeerUnavailable) as error:
+                log.info("%s could not ask %s how it stands: %s", self._me, member.name, error)
+                return None
+
+        answers = _each_at_once(standing, members)
+        return {name: answer for name, answer in answers.items() if answer is not None}
 
     def _ask(self, member: Member, request: str, deadline: _Deadline) -> str:
         connect_timeout_s = self._config.timing.fence_connect_timeout_s
@@ -103,12 +122,22 @@ class Peers:
             transport.close()
 
 
-def _each_at_once(asks: Callable[[Member], bool], members: Mapping[str, Member]) -> frozenset[str]:
+def _each_at_once(asks: Callable[[Member], T], members: Mapping[str, Member]) -> dict[str, T]:
     if not members:
-        return frozenset()
+        return {}
     with ThreadPoolExecutor(len(members)) as pool:
-        answers = dict(zip(members, pool.map(asks, members.values()), strict=True))
-    return frozenset(name for name, answer in answers.items() if answer)
+        return dict(zip(members, pool.map(asks, members.values()), strict=True))
+
+
+def _standing_of(answer: str) -> Standing:
+    """What a member's forced command has told. One whose loop stands still is there, and acts on nothing."""
+    told = json.loads(answer)
+    if not told["fresh"]:
+        return Standing(cut_off=True, active=False, led=False, place=(0, 0, 0))
+    term, timeline, lsn = map(int, told["place"])
+    return Standing(
+        bool(told["cut_off"]), told["minority"] == ACTIVE, bool(told["led"]), (term, timeline, lsn)
+    )
 
 
 def _check_identity(transport: paramiko.Transport, member: Member) -> None:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from orchestrator.decide import files, leadership, postgres, services, workflows
+from orchestrator.decide import files, leadership, minority, postgres, services, workflows
 from orchestrator.decide.situation import Situation, situation_of
 from orchestrator.model.action import LEAVING_OFFICE, Action, Plan
 from orchestrator.model.snapshot import Snapshot
@@ -31,6 +31,13 @@ PLAYBOOK: Mapping[Situation, tuple[Rule, ...]] = {
     Situation.REMOVED: (postgres.stop_everything,),
     Situation.CUT_OFF: (leadership.fence_when_cut_off,),
     Situation.CONFIRMED: (),
+    Situation.MINORITY: (
+        minority.fence_unmarked,
+        services.stop_leader_services,
+        postgres.revive,
+        minority.part_ways,
+        minority.go_active,
+    ),
     Situation.BOUND: (),
     Situation.LEADERLESS: (
         leadership.fence_remnant,
@@ -51,6 +58,8 @@ PLAYBOOK: Mapping[Situation, tuple[Rule, ...]] = {
         services.start_leader_services,
         workflows.resume_workflows,
         leadership.end_switchover,
+        minority.end_minority,
+        minority.answer_claim,
         files.gather_files,
         files.sweep_files,
     ),
@@ -59,6 +68,7 @@ PLAYBOOK: Mapping[Situation, tuple[Rule, ...]] = {
         leadership.end_unreachable_leader,
         services.stop_leader_services,
         leadership.fence_stray_primary,
+        minority.claim_office,
         postgres.follow,
         postgres.keep_slots,
         files.sync_files,
@@ -74,7 +84,9 @@ def decide(snapshot: Snapshot, spec: Spec) -> Plan:
     """What this node does about what it sees. Pure: the same snapshot gives the same plan."""
     situation = situation_of(snapshot, spec)
     actions = tuple(_actions(PLAYBOOK[situation], snapshot, spec))
-    return Plan(situation, actions, leadership.serves(snapshot))
+    return Plan(
+        situation, actions, leadership.serves(snapshot), minority.way_to_act(snapshot, spec, situation)
+    )
 
 
 def _actions(rules: tuple[Rule, ...], snapshot: Snapshot, spec: Spec) -> Iterator[Action]:

@@ -1,13 +1,13 @@
-"""Who should lead: the next master function, and the rules around the lease.
+"""The rules around the lease: only the node that its own snapshot names as the next master tries to take it.
 
-Everything here follows ``safety.md``: reports of a round are counted, the best reporter is named, and
-only the node that is named by its own snapshot tries to take the lease.
+Everything here follows ``safety.md``.
 """
 
 from __future__ import annotations
 
-from orchestrator.decide.force import forced_leader, must_wait
-from orchestrator.decide.situation import announced, led_last, view_of
+from orchestrator.decide.election import CANDIDATE_CHECKS, is_eligible, majority_of, next_master
+from orchestrator.decide.force import must_wait
+from orchestrator.decide.situation import announced, is_active, led_last, view_of
 from orchestrator.model.action import (
     AcquireLease,
     Announce,
@@ -19,93 +19,9 @@ from orchestrator.model.action import (
     ReportPosition,
     StepDown,
 )
-from orchestrator.model.lsn import Position
-from orchestrator.model.snapshot import SESSION_CHECKS, ClusterView, Report, Role, Snapshot, SyncRecord
+from orchestrator.model.minority import MOST_RECENT
+from orchestrator.model.snapshot import SESSION_CHECKS, ClusterView, Role, Snapshot
 from orchestrator.model.spec import Spec
-
-CANDIDATE_CHECKS = frozenset({"database", "services", "consul", "heartbeat"})
-
-
-def majority_of(count: int) -> int:
-    """The smallest number that is more than half of ``count``."""
-    return count // 2 + 1
-
-
-def reports_of_round(view: ClusterView) -> tuple[Report, ...]:
-    """The reports that count now: of the present round, by present members."""
-    return tuple(
-        report
-        for report in view.reports.values()
-        if report.round == view.lease.modified and report.node in view.members
-    )
-
-
-def floor_of(record: SyncRecord, reports: tuple[Report, ...], members: int) -> Position | None:
-    """The position at or beyond which every acknowledged commit is present; None: not known yet.
-
-    With ``m`` members and ``k`` in the record, ``m - k + 1`` reporters among them must hold each
-    acknowledged commit at least once, and fewer than ``k`` are left that could acknowledge another.
-    The old leader has all that it acknowledged, so its own report is enough, once its database is no
-    primary any more and can acknowledge nothing else. In asynchronous mode a majority of the members is
-    asked for, and the newest of them is taken.
-    """
-    from_members = [report.position for report in reports if report.node in record.members]
-    if record.mode == "async":
-        enough = len(reports) >= majority_of(members)
-        from_members = [report.position for report in reports]
-    else:
-        enough = record.k > 0 and len(from_members) >= len(record.members) - record.k + 1
-    if enough:
-        return max(from_members)
-    own = _of(record.leader, reports)
-    return None if own is None or own.primary else own.position
-
-
-def _of(node: str, reports: tuple[Report, ...]) -> Report | None:
-    return next((report for report in reports if report.node == node), None)
-
-
-def next_master(view: ClusterView) -> Report | None:
-    """The node that should take the free lease, or None while nobody may.
-
-    Every node computes the same answer from the same state: the newest timeline, then the highest
-    LSN, then the node that is still the primary (no failover at all), then priority, then the name.
-    """
-    reports = reports_of_round(view)
-    if view.record is None:
-        return None
-    floor = floor_of(view.record, reports, len(view.members))
-    if floor is None:
-        # The old leader itself may go on. Nobody else may: it is still the primary, and may acknowledge more.
-        # While it is not there at all, an operator may decide to do without what it has.
-        chosen = _of(view.record.leader, reports) or forced_leader(view, reports)
-        return chosen if chosen is not None and _is_candidate(chosen, view) else None
-    candidates = [report for report in reports if report.position >= floor and _is_candidate(report, view)]
-    return max(
-        candidates,
-        key=lambda report: (report.position, report.primary, report.priority, report.node),
-        default=None,
-    )
-
-
-def _is_candidate(report: Report, view: ClusterView) -> bool:
-    """Whether who reported is well, and still there: a node may report, and die before it takes the lease."""
-    return report.eligible and "heartbeat" in view.health.get(report.node, frozenset())
-
-
-def is_eligible(snapshot: Snapshot, spec: Spec) -> bool:
-    """Whether this node may be a candidate: it is well, and has not just stepped down.
-
-    A node judges itself by what it sees, not by what Consul says of it, which may be late. But who would get
-    no session makes room for another candidate.
-    """
-    view = view_of(snapshot)
-    if not view.health.get(snapshot.me, frozenset()) >= SESSION_CHECKS:
-        return False
-    well = snapshot.database_failing_s == 0 and snapshot.services_failing_s == 0
-    held_back = snapshot.promise.stepped_down == view.lease.term and view.lease_seen_s < spec.step_down_hold_s
-    return well and not held_back and snapshot.database.role in (Role.PRIMARY, Role.STANDBY)
-
 
 # Rules: (snapshot, spec) -> Action | None. Each is tried only in the situations where PLAYBOOK names it.
 
@@ -128,8 +44,11 @@ def fence_remnant(snapshot: Snapshot, spec: Spec) -> Fence | None:
     """Somebody else has led since this primary did, and may have left a newer history: it must begin anew.
 
     Only the very last leader can simply take its lease back. Any other one is stopped, comes back as a
-    detached standby, and if it is the next master it is promoted, with no transaction left from before.
+    detached standby, and if it is the next master it is promoted, with no transaction left from before. So is
+    one that has acted without the majority: the others are to know what it has.
     """
+    if snapshot.minority is not None and snapshot.database.role is Role.PRIMARY:
+        return Fence("this node has acted without the majority, which is back")
     return Fence("somebody else has led since this primary did") if _is_remnant(snapshot) else None
 
 
@@ -164,7 +83,14 @@ def report(snapshot: Snapshot, spec: Spec) -> ReportPosition | None:
     now = (view.lease.modified, role is Role.PRIMARY, eligible)
     if mine is not None and (mine.round, mine.primary, mine.eligible) == now:
         return None
-    return ReportPosition(view.lease.modified, eligible)
+    return ReportPosition(view.lease.modified, eligible, _updated_alone_at(snapshot, spec))
+
+
+def _updated_alone_at(snapshot: Snapshot, spec: Spec) -> float:
+    """When this node was written to last in minority mode, if that shall count."""
+    marked = snapshot.minority
+    counts = marked is not None and marked.has_written and spec.options.heal_policy == MOST_RECENT
+    return marked.updated_at if marked is not None and counts else 0.0
 
 
 def acquire_lease(snapshot: Snapshot, spec: Spec) -> AcquireLease | None:
@@ -267,14 +193,12 @@ def take_over(snapshot: Snapshot, spec: Spec) -> AcquireLease | None:
     """The target's part: the old leader's database has stopped, and all that it had is here."""
     view = view_of(snapshot)
     switchover, position = view.switchover, snapshot.database.position
-    if (
-        switchover is None
-        or switchover.released_at is None
-        or switchover.target != snapshot.me
-        or position is None
-    ):
+    if switchover is None or switchover.released_at is None or switchover.target != snapshot.me:
         return None
-    has_everything = position >= switchover.released_at and snapshot.database.role is Role.STANDBY
+    if switchover.heals:
+        return AcquireLease(view.lease.modified, view.lease_seen_s, "its database was updated last")
+    standby = snapshot.database.role is Role.STANDBY
+    has_everything = standby and position is not None and position >= switchover.released_at
     cause = "a switchover was asked for"
     return AcquireLease(view.lease.modified, view.lease_seen_s, cause) if has_everything else None
 
@@ -291,11 +215,11 @@ def serves(snapshot: Snapshot) -> bool:
     """Whether the REST service may act as the leader: announced, on record, open, and not handing over.
 
     While Consul is gone, and until the lease that was lost with it has been taken back, the members' word
-    stands for the lease.
+    stands for the lease. In minority mode nothing does.
     """
     view, ready = snapshot.cluster, snapshot.database.role is Role.PRIMARY and not snapshot.database.read_only
     if view is None or (view.lease.free and led_last(snapshot, view)):
-        return ready and snapshot.confirmed
+        return (ready and snapshot.confirmed) or is_active(snapshot)
     if not snapshot.holds_lease or view.announcement is None or view.record is None:
         return False
     term = view.lease.term

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from orchestrator.decide.minority import awaits_answer
 from orchestrator.decide.quorum import Step, next_step, wanted_k
 from orchestrator.decide.situation import announced, view_of
 from orchestrator.model.action import (
@@ -116,6 +117,9 @@ def keep_record(snapshot: Snapshot, spec: Spec) -> Step | None:
     record, setting = view.record, snapshot.database.setting
     if snapshot.database.role is not Role.PRIMARY or record is None or record.leader != snapshot.me:
         return None
+    if snapshot.minority is not None and record.k > 0:
+        # It leads again, and has written alone meanwhile: nobody else has that until the record says so anew.
+        return WriteRecord(replace(record, term=view.lease.term, k=0, members=frozenset()), record)
     if not setting.implies(record):
         return SetStandbys(view.lease.term, SyncSetting(record.k, record.members), record)
     if record.term != view.lease.term:
@@ -149,6 +153,8 @@ def follow(snapshot: Snapshot, spec: Spec) -> Follow | None:
         return None
     if snapshot.promise.round >= view.lease.modified:
         return None  # A stale read: the promise was made on a newer state of the lease.
+    if awaits_answer(snapshot, spec):
+        return None
     if _follows(snapshot, announcement, spec):
         return None
     return Follow(
@@ -161,6 +167,7 @@ def follow(snapshot: Snapshot, spec: Spec) -> Follow | None:
         announcement.forks,
         announcement.terms,
         announcement.incarnation,
+        announcement.healed,
     )
 
 

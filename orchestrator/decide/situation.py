@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from orchestrator.model.snapshot import ClusterView, MembershipState, Snapshot
+from orchestrator.model.minority import ACTIVE, READ_ONLY
+from orchestrator.model.snapshot import ClusterView, MembershipState, Role, Snapshot
 from orchestrator.model.spec import Spec
 
 
@@ -15,6 +16,7 @@ class Situation(StrEnum):
     REMOVED = "removed"
     CUT_OFF = "cut_off"
     CONFIRMED = "confirmed"
+    MINORITY = "minority"
     BOUND = "bound"
     PAUSED = "paused"
     HANDING_OVER = "handing_over"
@@ -31,10 +33,29 @@ def situation_of(snapshot: Snapshot, spec: Spec) -> Situation:
     if snapshot.membership is not MembershipState.MEMBER:
         return Situation.ALONE
     if view is None:
-        return Situation.CONFIRMED if snapshot.confirmed else Situation.CUT_OFF
+        return _without_consul(snapshot, spec)
     if is_handing_over(snapshot, view, spec):
         return Situation.HANDING_OVER
     return _by_lease(snapshot, view)
+
+
+def _without_consul(snapshot: Snapshot, spec: Spec) -> Situation:
+    if snapshot.confirmed:
+        return Situation.CONFIRMED
+    return Situation.MINORITY if _is_in_minority(snapshot, spec) else Situation.CUT_OFF
+
+
+def _is_in_minority(snapshot: Snapshot, spec: Spec) -> bool:
+    """Whether this node has lost the majority for good, as far as it can tell, and shall do without.
+
+    Who can reach half of the members without Consul is not cut off from them: Consul is gone, for all alike.
+    """
+    if spec.options.minority_mode not in (ACTIVE, READ_ONLY):
+        return False
+    if snapshot.minority is not None:
+        return True
+    patient = snapshot.cut_off_s >= spec.minority_after_s
+    return patient and snapshot.company is not None and snapshot.company.is_minority
 
 
 def _by_lease(snapshot: Snapshot, view: ClusterView) -> Situation:
@@ -72,6 +93,13 @@ def is_handing_over(snapshot: Snapshot, view: ClusterView, spec: Spec) -> bool:
     if not view.lease.free:
         return snapshot.holds_lease and switchover.released_at is None
     return switchover.released_at is not None and view.lease_seen_s < spec.switchover_timeout_s
+
+
+def is_active(snapshot: Snapshot) -> bool:
+    """Whether this node takes writes without the majority."""
+    database = snapshot.database
+    marked = snapshot.cluster is None and snapshot.minority is not None
+    return marked and database.role is Role.PRIMARY and not database.read_only and database.setting.k == 0
 
 
 def view_of(snapshot: Snapshot) -> ClusterView:

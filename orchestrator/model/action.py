@@ -11,6 +11,7 @@ from typing import ClassVar
 
 from orchestrator.model.file_actions import BESIDE, FileAction
 from orchestrator.model.lsn import Fork, Terms
+from orchestrator.model.minority_actions import GiveWay, MinorityAction
 from orchestrator.model.snapshot import SyncRecord, SyncSetting
 
 
@@ -44,6 +45,7 @@ class ReportPosition:
     summary: ClassVar[str] = "Report the final position of the detached database for this round."
     round: int
     eligible: bool
+    updated_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +195,7 @@ class Follow:
     forks: tuple[Fork, ...] = ()
     terms: Terms = ()
     incarnation: str = ""
+    healed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,9 +260,10 @@ Action = (
     | EndSwitchover
     | StopEverything
     | FileAction
+    | MinorityAction
 )
 
-LEAVING_OFFICE = (StepDown, HandOver)
+LEAVING_OFFICE = (StepDown, HandOver, GiveWay)
 """After one of these the node leads no more, so nothing that a leader does may follow it in a plan."""
 
 
@@ -282,11 +286,15 @@ Outcome = Done | AlreadyDone
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a node does now: the actions of one situation, in order; each waits for the one before."""
+    """What a node does now: the actions of one situation, in order; each waits for the one before.
+
+    ``serves``: its REST service may act as the leader. ``minority``: how it acts without the majority.
+    """
 
     situation: str
     actions: tuple[Action, ...] = ()
     serves: bool = False
+    minority: str = ""
 
     def parts(self) -> tuple[Plan, ...]:
         """What is carried out in order, and what beside that; only parts with something to do."""

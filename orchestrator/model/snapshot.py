@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from orchestrator.model.files import FilesRecord, FilesReport, FilesState
 from orchestrator.model.lsn import Fork, Lsn, Position, Terms
+from orchestrator.model.minority import Claim, Company, Minority
 
 SESSION_CHECKS = frozenset({"consul", "heartbeat", "guard"})
 """Consul gives no session, and so no lease, to a node that it sees fail one of these."""
@@ -77,7 +78,8 @@ class SyncRecord:
 class Announcement:
     """A leader of ``term`` says that it is promoted, and where and on what history to follow it.
 
-    ``incarnation``: of which copy of its data that is said. An older member says nothing of it.
+    ``incarnation``: of which copy of its data that is said. An older member says nothing of it. ``healed``:
+    it comes out of minority mode, so that whoever has another history has something to lose.
     """
 
     term: int
@@ -88,6 +90,7 @@ class Announcement:
     forks: tuple[Fork, ...] = ()
     terms: Terms = ()
     incarnation: str = ""
+    healed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +98,8 @@ class Report:
     """What a detached node says of itself in a round.
 
     ``primary``: it is still the primary that it was; it may simply take the lease back.
-    ``eligible``: its checks pass, and it has not just stepped down.
+    ``eligible``: its checks pass, and it has not just stepped down. ``updated_at``: what was written there
+    alone, in minority mode, was written last then; its ``position`` is where it parted from the others.
     """
 
     node: str
@@ -104,6 +108,7 @@ class Report:
     primary: bool
     eligible: bool
     priority: int = 0
+    updated_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,11 +130,13 @@ class Switchover:
     """A wish, asked for in ``term``: ``target`` shall lead.
 
     ``released_at`` is the old leader's final position, once its database has stopped for the target.
+    ``heals``: the target has another history, which was written to last.
     """
 
     term: int
     target: str
     released_at: Position | None = None
+    heals: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +182,7 @@ class ClusterView:
     switchover: Switchover | None = None
     paused: bool = False
     forced: Forced | None = None
+    claims: Mapping[str, Claim] = field(default_factory=dict)
     files: FilesRecord | None = None
     file_reports: Mapping[str, FilesReport] = field(default_factory=dict)
 
@@ -194,7 +202,8 @@ class Database:
 
     ``upstream``: the member that it is configured to stream from; None when detached.
     ``receiving``: a walreceiver is streaming now. ``read_only``: new transactions may not write.
-    ``slots``: names of the members that have a replication slot here.
+    ``slots``: names of the members that have a replication slot here. ``updated_at``: when the newest
+    transaction was committed, in Unix time; 0 when that cannot be told.
     """
 
     role: Role = Role.STOPPED
@@ -205,6 +214,7 @@ class Database:
     setting: SyncSetting = SyncSetting()
     streams: Mapping[str, Stream] = field(default_factory=dict)
     slots: frozenset[str] = frozenset()
+    updated_at: float = 0.0
 
 
 class MembershipState(StrEnum):
@@ -229,28 +239,6 @@ class Promise:
 
 
 @dataclass(frozen=True, slots=True)
-class Office:
-    """What a leader has to know when Consul is gone: whom to ask whether they still follow it, and in what.
-
-    ``modified``: the lease's ModifyIndex, at which the term began. ``k`` and ``on_record``: the sync record.
-    """
-
-    term: int
-    modified: int
-    k: int
-    on_record: frozenset[str]
-    members: Mapping[str, Member]
-
-    def is_confirmed_by(self, names: frozenset[str]) -> bool:
-        """Whether nobody can be elected without one of ``names``, the other members that follow this leader.
-
-        A round asks for reports of ``m - k + 1`` of the ``m`` on record, so ``k`` of them can prevent it. In
-        asynchronous mode it asks for a majority; so these are one, together with the leader.
-        """
-        return len(self.on_record & names) >= self.k and 2 * (len(names) + 1) > len(self.members) + 1
-
-
-@dataclass(frozen=True, slots=True)
 class Word:
     """What this node has told the leader of ``term``: it takes no part in a round before ``until_s``."""
 
@@ -266,8 +254,9 @@ class Snapshot:
     not leader, unless the members confirm this one (until ``confirmed_until_s``). ``known_term`` and
     ``known_leader``: what the newest such read showed. ``session`` is this node's own session.
     ``valid_until_s`` is the end of the newest confirmed renewal. ``resumed_term``: the newest term in which
-    this node has taken up the workflows. The ``*_s`` mappings and numbers say for how long something has been
-    so.
+    this node has taken up the workflows. ``minority``: the mark of having acted alone. ``company``: whom a
+    node can reach that has been cut off for long; None when they were not asked. The ``*_s`` mappings and
+    numbers say for how long something has been so.
     """
 
     me: str
@@ -283,6 +272,9 @@ class Snapshot:
     known_term: int = 0
     known_leader: str | None = None
     word: Word = Word()
+    minority: Minority | None = None
+    company: Company | None = None
+    claiming_s: float = 0.0
     absent_s: Mapping[str, float] = field(default_factory=dict)
     cut_off_s: float = 0.0
     not_receiving_s: float = 0.0

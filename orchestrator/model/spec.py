@@ -101,6 +101,8 @@ class Spec:
     ``step_down_hold_s``: how long a node that has stepped down is no candidate.
     ``service_grace_s``: how long a leader's services may fail before it hands over.
     ``receiver_grace_s``: how long a replica may be without a stream before it follows anew.
+    ``minority_after_s``: how long a node that is cut off waits before it acts by its ``minority_mode``.
+    ``claim_timeout_s``: how long a node that is back waits for the leader to give way.
     ``files_*_s``: how often files are compared, checked by content, swept; when to try again.
     """
 
@@ -113,6 +115,8 @@ class Spec:
     step_down_hold_s: float = 10.0
     service_grace_s: float = 10.0
     receiver_grace_s: float = 3.0
+    minority_after_s: float = 15.0
+    claim_timeout_s: float = 10.0
     files_compare_s: float = 60.0
     files_check_s: float = 3600.0
     files_sweep_s: float = 60.0

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from orchestrator.clients import Clients
+from orchestrator.model.minority import ACTIVE, READ_ONLY, Company
 from orchestrator.model.snapshot import ClusterView, Database, MembershipState, Role, Snapshot
 from orchestrator.model.spec import Spec
-from orchestrator.observe import confirmation, files, leadership, postgres, services, workflows
+from orchestrator.observe import company, confirmation, files, leadership, postgres, services, workflows
 from orchestrator.observe.stopwatch import Stopwatch
-from orchestrator.record import lease_file, promises, session, word
+from orchestrator.record import lease_file, minority, promises, session, word
 from orchestrator.record.lease_file import LeaseState
 
 
@@ -37,7 +38,13 @@ class Observer:
                 view = leadership.renew_and_read(clients, self.stopwatch, began_s, patience_s)
             confirmed_until_s = self._confirmed_until_s(view, told)
         own_session = session.read(clients.config)
+        mark = minority.read(clients.config)
+        cut_off_s = self._failing_s("consul", view is not None, began_s)
+        acts = view is None and mark is not None and self.spec.options.minority_mode == ACTIVE
         leads = view is not None and view.lease.held_by(own_session)
+        # Who acts without a lease is stopped by its guard all the same, when its loop stands still for long.
+        acts_until_s = began_s + self.spec.minority_after_s if acts else 0.0
+        renewed_until_s = self._renewed_until_s(began_s) if leads else acts_until_s
         running = services.running(clients)
         return Snapshot(
             me=clients.me,
@@ -48,14 +55,15 @@ class Observer:
             promise=promises.read(clients.config.paths.promise_file),
             running=running,
             session=own_session,
-            valid_until_s=(
-                self._renewed_until_s(began_s) if leads else max(told.valid_until_s, confirmed_until_s)
-            ),
+            valid_until_s=renewed_until_s or max(told.valid_until_s, confirmed_until_s),
             confirmed_until_s=confirmed_until_s,
             known_term=told.term,
             known_leader=told.leader,
             word=word.read(clients.config),
-            cut_off_s=self._failing_s("consul", view is not None, began_s),
+            minority=mark,
+            company=self._company(cut_off_s) if membership is MembershipState.MEMBER else None,
+            claiming_s=self._claiming_s(view, began_s),
+            cut_off_s=cut_off_s,
             absent_s=self._absent_s(view, database, began_s),
             not_receiving_s=self._failing_s("receiver", database.receiving, began_s),
             services_failing_s=self._failing_s(
@@ -76,6 +84,19 @@ class Observer:
         if view is None:
             return confirmation.confirmed_until_s(self.clients, told, self.lease_ttl_s)
         return told.confirmed_until_s if view.lease.free else 0.0
+
+    def _company(self, cut_off_s: float) -> Company | None:
+        """Whom this node can reach, once it has been cut off for long; to ask costs a second or two."""
+        wants_to_know = self.spec.options.minority_mode in (ACTIVE, READ_ONLY)
+        if not wants_to_know or cut_off_s < self.spec.minority_after_s:
+            return None
+        return company.reachable(self.clients)
+
+    def _claiming_s(self, view: ClusterView | None, now_s: float) -> float:
+        """For how long its claim has been without an answer."""
+        claim = view.claims.get(self.clients.me) if view else None
+        asked = claim.term if claim else None
+        return self.stopwatch.held_s("claim", asked, now_s) if asked is not None else 0.0
 
     def _renewed_until_s(self, began_s: float) -> float:
         """A confirmed renewal lasts for the lease's time to live, less the guard's margin."""

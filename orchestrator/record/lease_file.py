@@ -24,6 +24,8 @@ class LeaseState:
     ``settled``: it is known who leads, so that waiting for an election is pointless.
     ``confirmed_until_s``: until when the members follow this node although Consul cannot be asked.
     ``term`` and ``leader`` are those of the newest look at Consul that succeeded.
+    ``minority``: how this node acts without the majority; empty while it does not. ``cut_off``: that look was
+    not the last one. ``led``, ``place``: what other members that are cut off ask for (``Standing``).
     """
 
     member: bool = False
@@ -36,6 +38,10 @@ class LeaseState:
     opened: bool = False
     settled: bool = True
     leader: str | None = None
+    minority: str = ""
+    cut_off: bool = False
+    led: bool = False
+    place: tuple[int, int, int] = (0, 0, 0)
 
     @property
     def serves(self) -> bool:

@@ -8,7 +8,8 @@ from orchestrator.clients.consul.codec import decode, encode
 from orchestrator.clients.files import write_atomically
 from orchestrator.config import NodeConfig
 from orchestrator.model.errors import ConsulUnavailable
-from orchestrator.model.snapshot import Office, Snapshot
+from orchestrator.model.office import Office
+from orchestrator.model.snapshot import Snapshot
 
 
 def _path(config: NodeConfig) -> Path:

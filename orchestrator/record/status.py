@@ -32,6 +32,7 @@ def lease_state(snapshot: Snapshot, plan: Plan) -> LeaseState:
         return LeaseState(member=True, removed=True)
     if snapshot.membership is not MembershipState.MEMBER:
         return LeaseState()
+    position = snapshot.database.position
     return LeaseState(
         member=True,
         term=view.lease.term if view else snapshot.known_term,
@@ -40,8 +41,16 @@ def lease_state(snapshot: Snapshot, plan: Plan) -> LeaseState:
         confirmed_until_s=snapshot.confirmed_until_s,
         serving=plan.serves,
         settled=plan.serves or _settled(snapshot),
-        leader=view.lease.holder if view else snapshot.known_leader,
+        leader=_leader(snapshot),
+        minority=plan.minority,
+        cut_off=view is None,
+        led=snapshot.known_leader == snapshot.me,
+        place=(position.term, position.timeline, position.lsn.value) if position else (0, 0, 0),
     )
+
+
+def _leader(snapshot: Snapshot) -> str | None:
+    return snapshot.cluster.lease.holder if snapshot.cluster else snapshot.known_leader
 
 
 def _settled(snapshot: Snapshot) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from orchestrator.config import Timing
 from orchestrator.model.action import Action, AlreadyDone, Outcome
 from orchestrator.model.snapshot import ClusterView, SyncRecord
-from orchestrator.model.spec import Spec
+from orchestrator.model.spec import Options, Spec
 from tests.simulation.consul_servers import Checks, SimConsul
 from tests.simulation.database import Connection, Disk
 from tests.simulation.invariants import Invariants
@@ -25,6 +25,8 @@ SILENCE_S = 2.5
 
 TIMING = Timing(
     alone_after_s=4.0,
+    minority_after_s=6.0,
+    claim_timeout_s=4.0,
     drop_after_s=2.0,
     switchover_timeout_s=4.0,
     step_down_hold_s=4.0,
@@ -37,15 +39,22 @@ TIMING = Timing(
 """The product's own times to live; its patience shortened, so that more happens in fewer steps."""
 
 
+SAFE = Options(minority_mode="offline")
+"""Whoever acts without the majority gives up what most histories are about."""
+
+
 class SimCluster:
     """``lost_calls`` and ``stale_reads``: the chances that a call to Consul goes wrong in this way.
 
     ``laziness``: the chance that a process of PostgreSQL does not read a new setting yet.
+    ``written_to``: the only machine that clients write to; None: to any.
     ``with_files``: files are uploaded and replicated. ``rows``: the unit that a record's row names.
     ``generations``: for which upload a generation was written.
     """
 
-    def __init__(self, size: int, seed: int | None, *, with_files: bool = False) -> None:
+    def __init__(
+        self, size: int, seed: int | None, *, with_files: bool = False, options: Options = SAFE
+    ) -> None:
         self.schedule = Schedule()
         self.schedule.now_s = 100.0
         self.pace = Pace(seed)
@@ -53,6 +62,8 @@ class SimCluster:
         self.ttl_s = TIMING.heartbeat_ttl_s
         self.lost_calls = self.stale_reads = self.laziness = 0.0
         self.with_files = with_files
+        self.options = options
+        self.written_to: str | None = None
         self.rows: dict[int, str] = {}
         self.generations: dict[int, str] = {}
         self.story: deque[tuple[float, str, object]] = deque(maxlen=400)
@@ -115,6 +126,9 @@ class SimCluster:
             step_down_hold_s=timing.step_down_hold_s,
             service_grace_s=timing.service_grace_s,
             receiver_grace_s=timing.receiver_grace_s,
+            minority_after_s=timing.minority_after_s,
+            claim_timeout_s=timing.claim_timeout_s,
+            options=self.options,
             files_compare_s=6.0,
             files_check_s=30.0,
             files_sweep_s=3.0,
@@ -158,7 +172,9 @@ class SimCluster:
         primaries = [
             machine
             for machine in self.machines.values()
-            if machine.database.is_primary and not machine.database.frozen
+            if machine.database.is_primary
+            and not machine.database.frozen
+            and self.written_to in (None, machine.name)
         ]
         if primaries:
             machine = self.pace.random.choice(primaries)

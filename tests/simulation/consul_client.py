@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.model.errors import ConsulUnavailable, LeaseLost, Stale, StaleTerm
 from orchestrator.model.files import FilesRecord, FilesReport
 from orchestrator.model.history import HistoryEntry
+from orchestrator.model.minority import Claim
 from orchestrator.model.snapshot import (
     Announcement,
     ClusterView,
@@ -151,6 +152,8 @@ class SimConsulClient:
     def hand_over(self, session: str, switchover: Switchover) -> None:
         self._as_leader(session, switchover.term)
         self._consul.switchover = switchover
+        if switchover.heals:
+            self._cluster.invariants.given_up(switchover.target)
         self._consul.release(session)
         self._answered()
 
@@ -165,6 +168,20 @@ class SimConsulClient:
         self._ask()
         self._consul.reports[self.me] = report
         self._consul.touch()
+        self._answered()
+
+    def claim(self, claim: Claim) -> None:
+        self._ask()
+        self._consul.claims[self.me] = claim
+        self._consul.touch()
+        self._answered()
+
+    def refuse_claim(self, node: str, term: int) -> None:
+        self._ask()
+        claim = self._consul.claims.get(node)
+        if claim is not None and claim.term == term:
+            self._consul.claims[node] = replace(claim, refused=True)
+            self._consul.touch()
         self._answered()
 
     def suspect(self, term: int | None) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from orchestrator.model.files import FilesRecord, FilesReport
+from orchestrator.model.minority import Claim
 from orchestrator.model.snapshot import (
     Announcement,
     ClusterView,
@@ -54,6 +55,7 @@ class SimConsul:
         self.removed: frozenset[str] = frozenset()
         self.reports: dict[str, Report] = {}
         self.suspicions: dict[str, int] = {}
+        self.claims: dict[str, Claim] = {}
         self.statuses: dict[str, NodeStatus] = {}
         self.sessions: dict[str, str] = {}
         self.checks: dict[str, Checks] = {}
@@ -81,6 +83,7 @@ class SimConsul:
                 removed=self.removed,
                 reports=dict(self.reports),
                 suspicions=dict(self.suspicions),
+                claims=dict(self.claims),
                 statuses=dict(self.statuses),
                 switchover=self.switchover,
                 paused=self.paused,

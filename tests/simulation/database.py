@@ -169,9 +169,9 @@ class SimDatabase:
         server.reload_due = True
         self._changed()
 
-    def append(self, number: int, term: int = 0) -> int:
+    def append(self, number: int, term: int = 0, at_s: float = 0.0) -> int:
         """Write one record on the present timeline, the mark of ``term`` perhaps; returns its index."""
-        timeline, _, newest = self.disk.wal[-1]
-        self.disk.wal.append(Record(timeline, number, max(term, newest)))
+        newest = self.disk.wal[-1]
+        self.disk.wal.append(Record(newest.timeline, number, max(term, newest.term), at_s))
         self._changed()
         return len(self.disk.wal) - 1

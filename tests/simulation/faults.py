@@ -22,6 +22,7 @@ class Climate:
 
     ``size``: of the cluster. ``stale_reads``: the chance that a node observes the cluster as it was before.
     ``files``: files are uploaded as well. ``consul``: all of Consul's servers may be gone at once.
+    ``minority``: nodes that are cut off take writes alone, and this is the policy by which they heal.
     """
 
     size: int | None = None
@@ -29,6 +30,7 @@ class Climate:
     stale_reads: float = 0.0
     files: bool = False
     consul: bool = False
+    minority: str = ""
 
 
 PARTS = ("ticker", "worker", "guard", "database")

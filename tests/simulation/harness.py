@@ -8,7 +8,8 @@ from contextlib import ExitStack, contextmanager
 from typing import Self
 from unittest import mock
 
-from tests.simulation.cluster import SimCluster
+from orchestrator.model.spec import Options
+from tests.simulation.cluster import SAFE, SimCluster
 from tests.simulation.surroundings import MemoryFile
 
 CLOCKS = (
@@ -43,7 +44,9 @@ def _write(path: MemoryFile, text: str, **_: object) -> None:
 
 
 @contextmanager
-def world(size: int, seed: int | None, *, with_files: bool = False) -> Iterator[SimCluster]:
+def world(
+    size: int, seed: int | None, *, with_files: bool = False, options: Options = SAFE
+) -> Iterator[SimCluster]:
     """A cluster of ``size`` machines. Without a seed everything goes well and takes always the same time."""
     with ExitStack() as stack:
         for module in (
@@ -56,6 +59,8 @@ def world(size: int, seed: int | None, *, with_files: bool = False) -> Iterator[
             "workflows",
             "office",
             "alone",
+            "minority",
+            "known",
         ):
             stack.enter_context(mock.patch(f"orchestrator.record.{module}.write_atomically", _write))
         stack.enter_context(mock.patch("orchestrator.act.postgres.ThreadPoolExecutor", _AtOnce))
@@ -68,7 +73,7 @@ def world(size: int, seed: int | None, *, with_files: bool = False) -> Iterator[
         stack.enter_context(mock.patch("orchestrator.record.outbox.deliver"))
         logging.disable(logging.CRITICAL)
         stack.callback(logging.disable, logging.NOTSET)
-        cluster = SimCluster(size, seed, with_files=with_files)
+        cluster = SimCluster(size, seed, with_files=with_files, options=options)
         clock = cluster.schedule.read_clock
         for module in CLOCKS:
             stack.enter_context(mock.patch(f"{module}.now_s", clock))

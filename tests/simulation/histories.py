@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from tests.simulation.cluster import SimCluster
+from orchestrator.model.spec import Options
+from tests.simulation.cluster import SAFE, SimCluster
 from tests.simulation.faults import Climate, Faults
 from tests.simulation.harness import world
 from tests.simulation.invariants import Violation
@@ -35,7 +36,7 @@ class Outcome:
 def run_history(seed: int, steps: int = STEPS, climate: Climate = ANY) -> Outcome:
     """Live through one history. At its end the cluster must recover."""
     size = climate.size or random.Random(seed).choice(SIZES)
-    with world(size, seed, with_files=climate.files) as cluster:
+    with world(size, seed, with_files=climate.files, options=_options(climate)) as cluster:
         violation = None
         try:
             _trouble(cluster, steps, climate)
@@ -50,6 +51,10 @@ def run_history(seed: int, steps: int = STEPS, climate: Climate = ANY) -> Outcom
             violation,
             tell(cluster) if violation else "",
         )
+
+
+def _options(climate: Climate) -> Options:
+    return Options(minority_mode="active", heal_policy=climate.minority) if climate.minority else SAFE
 
 
 def _trouble(cluster: SimCluster, steps: int, climate: Climate) -> None:

@@ -6,6 +6,8 @@
 3. Terms only grow: of the lease, of the announcement, of the sync record.
 5. A node that was removed never takes the lease.
 6. What a node alone had acknowledged, and an operator has given up, is archived before it is replaced.
+   So is what was acknowledged in minority mode, and what the majority had that gives way to it. Neither takes
+   part in 1 and 2, which minority mode gives up on purpose.
 7. While a leader goes on by the word of its members, because Consul is gone, nobody else takes the lease.
 
 And two lemmas that the first two rest on, because they show a mistake earlier:
@@ -55,7 +57,11 @@ class Invariants:
             raise Violation(self.broken)
 
     def _able(self) -> list[str]:
-        primaries = [machine for machine in self._cluster.machines.values() if machine.database.is_primary]
+        primaries = [
+            machine
+            for machine in self._cluster.machines.values()
+            if machine.database.is_primary and not machine.acts_alone
+        ]
         if len(primaries) < 2:
             return []
         return [machine.name for machine in primaries if self._can_acknowledge(machine)]
@@ -75,6 +81,9 @@ class Invariants:
     def acknowledged(self, machine: Machine, index: int) -> None:
         """A client was told that its write is safe."""
         record = machine.database.disk.wal[index]
+        if machine.acts_alone:
+            self._given_up.append((index, record))
+            return
         self.writes.append((index, record))
         leader = self._leader_of.get(self._term, machine.name)
         if not self._has(leader, index, record):
@@ -94,9 +103,11 @@ class Invariants:
         """A node has put aside all that it has."""
         self._given_up = [(index, record) for index, record in self._given_up if wal[index:][:1] != [record]]
 
-    def replaces(self, node: str, wal: list[Record]) -> None:
+    def replaces(self, node: str, wal: list[Record], other: list[Record]) -> None:
         """A node gives up all that it has, for what another one has."""
-        if any(wal[index:][:1] == [record] for index, record in self._given_up):
+        if any(
+            wal[index:][:1] == [record] and other[index:][:1] != [record] for index, record in self._given_up
+        ):
             self.fail(f"{node} gives up what it alone had acknowledged, and has not archived it")
 
     def _has(self, name: str, index: int, record: Record) -> bool:

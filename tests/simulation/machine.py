@@ -106,7 +106,7 @@ class Machine:
 
     @property
     def member(self) -> Member:
-        return Member(self.name, host_ip=self.name)
+        return Member(self.name, host_ip=self.name, options=self.cluster.options.as_dict())
 
     @property
     def serves(self) -> bool:
@@ -121,6 +121,11 @@ class Machine:
             and server.primary
             and not server.read_only
         )
+
+    @property
+    def acts_alone(self) -> bool:
+        """Whether it is marked as acting without the majority."""
+        return "minority" in self.disk_files
 
     @property
     def is_confirmed(self) -> bool:

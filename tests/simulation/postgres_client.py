@@ -12,7 +12,7 @@ from orchestrator.model.lsn import Fork, Lsn, Position, Terms
 from orchestrator.model.snapshot import Database, Role, Stream, SyncSetting
 from tests.simulation.programs import nap
 from tests.simulation.replication import STOP_S
-from tests.simulation.wal import common_by_number, common_length, terms_of
+from tests.simulation.wal import common_by_number, common_length, terms_of, updated_at_s
 
 if TYPE_CHECKING:
     from orchestrator.clients.postgres import Upstream
@@ -64,6 +64,7 @@ class SimPostgresClient:
                 for name, connection in server.senders.items()
             },
             slots=self._slots(),
+            updated_at=updated_at_s(database.disk.wal),
         )
 
     def _slots(self) -> frozenset[str]:
@@ -116,7 +117,7 @@ class SimPostgresClient:
         if not self._database.need().primary:
             raise DatabaseUnavailable("the database is read only")
         if self._database.position.term < term:
-            self._database.append(self._cluster.next_number(), term)
+            self._database.append(self._cluster.next_number(), term, self._cluster.schedule.now_s)
 
     def terms(self) -> Terms:
         return terms_of(self._database.disk.wal)
@@ -264,7 +265,7 @@ class SimPostgresClient:
 
     def _swap_in(self, source: SimDatabase) -> None:
         mine = self._database.disk
-        self._cluster.invariants.replaces(self._machine.name, mine.wal)
+        self._cluster.invariants.replaces(self._machine.name, mine.wal, source.disk.wal)
         self._database.disk = replace(
             mine,
             wal=list(source.disk.wal),

@@ -106,7 +106,7 @@ class Replication:
     def write(self, machine: Machine, number: int) -> int:
         """Commit one record; returns its index."""
         server = machine.database.need()
-        index = machine.database.append(number)
+        index = machine.database.append(number, at_s=self._cluster.schedule.now_s)
         if server.in_force.k == 0:
             self._cluster.acknowledge(machine, index)
         else:

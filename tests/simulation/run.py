@@ -15,9 +15,7 @@ def main() -> int:
     arguments = _arguments()
     began_s, steps, terms, writes, seed, bad = time.perf_counter(), 0, 0, 0, arguments.seed, 0
     while steps < arguments.steps:
-        outcome = run_history(
-            seed, arguments.history, Climate(files=arguments.files, consul=arguments.consul)
-        )
+        outcome = run_history(seed, arguments.history, _climate(arguments))
         steps, terms, writes = steps + outcome.steps, terms + outcome.terms, writes + outcome.writes
         if outcome.violation:
             bad += 1
@@ -31,6 +29,10 @@ def main() -> int:
         f"{bad} violations; {steps / spent_s:.0f} steps/s"
     )
     return 1 if bad else 0
+
+
+def _climate(arguments: argparse.Namespace) -> Climate:
+    return Climate(files=arguments.files, consul=arguments.consul, minority=arguments.minority)
 
 
 def _complain(outcome: Outcome, arguments: argparse.Namespace) -> None:
@@ -47,6 +49,12 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--violations", type=int, default=1, help="stop after so many violations")
     parser.add_argument("--files", action="store_true", help="files are uploaded as well")
     parser.add_argument("--consul", action="store_true", help="Consul is gone now and then as well")
+    parser.add_argument(
+        "--minority",
+        default="",
+        choices=("most_recent", "majority"),
+        help="nodes that are cut off take writes alone, and heal by this policy",
+    )
     parser.add_argument("--quiet", action="store_true", help="do not tell the stories")
     return parser.parse_args()
 

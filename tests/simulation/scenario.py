@@ -4,10 +4,11 @@ A file in ``scenarios`` is a list of blocks: commands, a line ``----``, and what
 in it the world does the same each time. ``python -m tests.simulation.scenario --rewrite`` writes down what
 comes of them now; read the difference before you commit it.
 
-Commands: ``cluster 3`` · ``kill n1 [programs|worker|database]`` (without: the power) · ``freeze n1 [part]`` ·
-``thaw n1`` · ``cut n1`` · ``heal n1`` · ``boot n1`` · ``unwell n1`` · ``sick n1`` · ``slow n1`` · ``blip`` ·
-``consul gone`` · ``consul back`` · ``switchover n2`` · ``pause`` · ``resume`` · ``add`` · ``remove n3`` ·
-``run 3`` (seconds) · ``until n2 serves`` · ``until n2 leads`` · ``until n2 does Follow`` ·
+Commands: ``cluster 3`` · ``cluster 3 most_recent`` (who is cut off acts, and heals so; or ``majority``) ·
+``kill n1 [programs|worker|database]`` (without: the power) · ``freeze n1 [part]`` · ``thaw n1`` · ``cut
+n1`` · ``heal n1`` · ``boot n1`` · ``unwell n1`` · ``sick n1`` · ``slow n1`` · ``blip`` · ``write n1``
+(nowhere else) · ``consul gone`` · ``consul back`` · ``switchover n2`` · ``pause`` · ``resume`` · ``add`` ·
+``remove n3`` · ``run 3`` (seconds) · ``until n2 serves`` · ``until n2 leads`` · ``until n2 does Follow`` ·
 ``until mended`` · ``state``
 """
 
@@ -21,7 +22,8 @@ from pathlib import Path
 from orchestrator.model.action import Done
 from orchestrator.model.errors import Stale
 from orchestrator.model.snapshot import Forced, Switchover
-from tests.simulation.cluster import SimCluster
+from orchestrator.model.spec import Options
+from tests.simulation.cluster import SAFE, SimCluster
 from tests.simulation.faults import heal
 from tests.simulation.harness import world
 from tests.simulation.liveness import what_is_missing
@@ -130,6 +132,9 @@ class Teller:
     def do_consul(self, how: str) -> None:
         self._cluster.consul.gone = how == "gone"
 
+    def do_write(self, name: str) -> None:
+        self._cluster.written_to = name
+
     def do_switchover(self, target: str) -> None:
         consul = self._cluster.consul
         consul.switchover = Switchover(consul.lease.term, target)
@@ -157,8 +162,9 @@ class Teller:
 
 
 @contextmanager
-def _telling(size: int) -> Iterator[Teller]:
-    with world(size, None) as cluster:
+def _telling(size: int, policies: list[str]) -> Iterator[Teller]:
+    options = Options(minority_mode="active", heal_policy=policies[0]) if policies else SAFE
+    with world(size, None, options=options) as cluster:
         yield Teller(cluster)
 
 
@@ -172,12 +178,13 @@ def blocks_of(text: str) -> Iterator[tuple[list[str], list[str]]]:
 def played(text: str) -> str:
     """The scenario with what comes of it now."""
     blocks = list(blocks_of(text))
-    size = next(int(line.split()[1]) for lines, _ in blocks for line in lines if line.startswith("cluster"))
-    with _telling(size) as teller:
+    begin = next(line for lines, _ in blocks for line in lines if line.startswith("cluster"))
+    _, size, *policies = begin.split()
+    with _telling(int(size), policies) as teller:
         told = []
         for lines, _ in blocks:
             commands = [line for line in lines if not line.startswith("#")]
-            if commands == [f"cluster {size}"]:
+            if commands == [begin]:
                 commands = ["until mended"]
                 teller.block(commands)
                 commands = ["state"]

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from orchestrator.clients import forced_command
-from orchestrator.model.snapshot import Member, Office
+from orchestrator.model.minority import ACTIVE, Standing
+from orchestrator.model.office import Office
+from orchestrator.model.snapshot import Member
 from orchestrator.observe.services import EVERYWHERE
 from orchestrator.record import lease_file
 from tests.simulation.programs import nap
@@ -91,6 +94,16 @@ class SimPeers:
     def make_ready(self) -> None:
         """Nothing has to be loaded here."""
 
+    def standings(self, members: Mapping[str, Member], timeout_s: float) -> Mapping[str, Standing]:
+        """As the forced command tells it."""
+        cluster, machines = self._machine.cluster, self._machine.cluster.machines
+        nap(cluster.pace.between(0.05, 0.3))
+        return {
+            name: _standing(_content(machines[name].config.paths.lease_file))
+            for name in members
+            if cluster.linked(self._machine, machines[name]) and machines[name].ssh_listens
+        }
+
     def confirm(self, office: Office, for_s: float, timeout_s: float) -> frozenset[str]:
         """As the forced command does it, and as slowly: much may happen between its steps."""
         machines = self._machine.cluster.machines
@@ -111,6 +124,13 @@ class SimPeers:
         paths.word_file.write(json.dumps(word))
         nap(cluster.pace.between(0.001, 0.02))
         return not forced_command.promised_since(office.modified, _content(paths.promise_file))
+
+
+def _standing(lease: dict[str, object]) -> Standing:
+    told = forced_command.standing(math.inf, lease)
+    term, timeline, lsn = told["place"] or (0, 0, 0)
+    active, led = told["minority"] == ACTIVE, told["led"] is True
+    return Standing(told["cut_off"] is True, active, led, (term, timeline, lsn))
 
 
 def _content(file: MemoryFile) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""The real rules in random histories: 640,000 steps, and every invariant after each of them."""
+"""The real rules in random histories: 720,000 steps, and every invariant after each of them."""
 
 from __future__ import annotations
 
@@ -38,6 +38,15 @@ def test_no_history_in_which_consul_is_gone_now_and_then_breaks_an_invariant(bat
     steps, seed = 0, 200_000 + batch * 1000
     while steps < STEPS_PER_BATCH:
         outcome = run_history(seed, climate=WITHOUT_CONSUL)
+        assert outcome.violation is None, f"seed {seed}: {outcome.violation}\n{outcome.story}"
+        steps, seed = steps + outcome.steps, seed + 1
+
+
+@pytest.mark.parametrize("policy", ["most_recent", "majority"])
+def test_no_history_in_which_nodes_act_without_the_majority_breaks_an_invariant(policy):
+    steps, seed = 0, 300_000
+    while steps < STEPS_PER_BATCH:
+        outcome = run_history(seed, climate=Climate(often={"cut": 8}, minority=policy))
         assert outcome.violation is None, f"seed {seed}: {outcome.violation}\n{outcome.story}"
         steps, seed = steps + outcome.steps, seed + 1
 

@@ -14,11 +14,15 @@ from orchestrator.model.lsn import Fork, Lsn, Position, Terms
 
 
 class Record(NamedTuple):
-    """One record; ``number`` is its own in the whole world. ``term``: the newest one marked up to here."""
+    """One record; ``number`` is its own in the whole world. ``term``: the newest one marked up to here.
+
+    ``at_s``: when it was committed; 0 when it is no commit.
+    """
 
     timeline: int
     number: int
     term: int = 0
+    at_s: float = 0.0
 
 
 Wal = list[Record]
@@ -27,6 +31,11 @@ Wal = list[Record]
 def position_of(wal: Sequence[Record]) -> Position:
     """How far a log is; its timeline is that of its last record, never that of a history file."""
     return Position(wal[-1].timeline, Lsn(len(wal)), wal[-1].term)
+
+
+def updated_at_s(wal: Sequence[Record]) -> float:
+    """When the newest commit was made."""
+    return next((record.at_s for record in reversed(wal) if record.at_s), 0.0)
 
 
 def forks_of(wal: Sequence[Record]) -> tuple[Fork, ...]:

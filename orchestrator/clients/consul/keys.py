@@ -10,6 +10,7 @@ cluster/forced             ``Forced``: an operator's word, for one round
 cluster/members/<name>     ``Member``
 cluster/removed/<name>     exists for ever for each name that was removed
 cluster/reports/<name>     ``Report`` of a detached node
+cluster/claims/<name>      ``Claim`` of a node that is back from minority mode
 cluster/suspicions/<name>  number of the term whose leader this node cannot reach
 cluster/files              ``FilesRecord`` of the present leader
 cluster-files/<name>       ``FilesReport``; outside of ``cluster/``, so that it wakes nobody's loop
@@ -31,6 +32,7 @@ FORCED = "cluster/forced"
 MEMBERS = "cluster/members/"
 REMOVED = "cluster/removed/"
 REPORTS = "cluster/reports/"
+CLAIMS = "cluster/claims/"
 SUSPICIONS = "cluster/suspicions/"
 FILES = "cluster/files"
 FILE_REPORTS = "cluster-files/"

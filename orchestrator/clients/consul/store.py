@@ -9,11 +9,12 @@ from orchestrator.clients.consul import keys, view
 from orchestrator.clients.consul.codec import decode, encode
 from orchestrator.clients.consul.connection import ABSENT, Connection, operation
 from orchestrator.model.errors import Conflict, NotFound
+from orchestrator.model.minority import Claim
 from orchestrator.model.snapshot import ClusterView, Forced, Member, NodeStatus, Report, Switchover
 
 PRESENT = "true"  # the value of a key whose existence is what it says
 # the keys that belong to one node
-OWN = (keys.MEMBERS, keys.REPORTS, keys.SUSPICIONS, keys.STATUSES, keys.FILE_REPORTS)
+OWN = (keys.MEMBERS, keys.REPORTS, keys.CLAIMS, keys.SUSPICIONS, keys.STATUSES, keys.FILE_REPORTS)
 
 
 class StoreOperations(Connection):
@@ -44,6 +45,18 @@ class StoreOperations(Connection):
     def report(self, report: Report) -> None:
         """Say how far this detached node is."""
         self._api.kv.put(keys.REPORTS + self.me, encode(report))
+
+    def claim(self, claim: Claim) -> None:
+        """Ask the leader of a term to give way to this node."""
+        self._api.kv.put(keys.CLAIMS + self.me, encode(claim))
+
+    def refuse_claim(self, node: str, term: int) -> None:
+        """Say no to what ``node`` asked for in ``term``; anything else that it asks stays."""
+        key = keys.CLAIMS + node
+        pair = self._pairs(key).get(key, ABSENT)
+        if pair is ABSENT or (claim := decode(Claim, pair.value, key)).term != term:
+            return
+        self._transact([operation("cas", key, encode(replace(claim, refused=True)), Index=pair.modified)])
 
     def suspect(self, term: int | None) -> None:
         """Say that this node cannot reach the leader of ``term``; None: that it can."""

@@ -10,6 +10,7 @@ from orchestrator.clients.consul.codec import decode
 from orchestrator.clients.consul.connection import ABSENT, Pair
 from orchestrator.clients.consul.lease import lease_of
 from orchestrator.model.files import FilesRecord, FilesReport
+from orchestrator.model.minority import Claim
 from orchestrator.model.snapshot import (
     Announcement,
     ClusterView,
@@ -34,6 +35,7 @@ def build(pairs: Pairs) -> ClusterView:
         members=_each(Member, pairs, keys.MEMBERS),
         removed=frozenset(name for name, _ in _below(pairs, keys.REMOVED)),
         reports=_each(Report, pairs, keys.REPORTS),
+        claims=_each(Claim, pairs, keys.CLAIMS),
         suspicions=_each(int, pairs, keys.SUSPICIONS),
         statuses=_each(NodeStatus, pairs, keys.STATUSES),
         switchover=_one(Switchover, pairs, keys.SWITCHOVER),

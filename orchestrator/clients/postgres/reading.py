@@ -22,6 +22,16 @@ FINAL_POSITION_TIMEOUT_S = 10.0
 # A slot that helps no replica: the WAL it stood for is gone, or it keeps some from an earlier leadership.
 USELESS_SLOT = "wal_status = 'lost' OR (pg_is_in_recovery() AND NOT active AND restart_lsn IS NOT NULL)"
 
+# A server that has just been started knows of no newest commit, but still when each one was made.
+UPDATED_AT = """
+coalesce(
+  (SELECT extract(epoch FROM timestamp) FROM pg_last_committed_xact()),
+  (SELECT extract(epoch FROM max(pg_xact_commit_timestamp(((next - back) % 4294967296)::text::xid)))
+     FROM (SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS next) AS snapshot,
+          generate_series(1, 50) AS back
+    WHERE next - back > 2)
+)::float8"""
+
 _READ = f"""
 SELECT recovering AS standby,
        CASE WHEN recovering THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_flush_lsn() END::text AS lsn,
@@ -38,12 +48,13 @@ SELECT recovering AS standby,
        (SELECT json_agg(json_build_array(application_name, state, flush_lsn::text))
           FROM pg_stat_replication WHERE flush_lsn IS NOT NULL) AS streams,
        (SELECT json_agg(slot_name) FROM pg_replication_slots
-         WHERE slot_type = 'physical' AND NOT temporary AND NOT coalesce({USELESS_SLOT}, false)) AS slots
+         WHERE slot_type = 'physical' AND NOT temporary AND NOT coalesce({USELESS_SLOT}, false)) AS slots,
+       {UPDATED_AT} AS updated_at
   FROM (SELECT pg_is_in_recovery() AS recovering OFFSET 0) AS server
 """  # noqa: S608 - made of constants
 _COLUMNS = (
     *("standby", "lsn", "wal_file", "segment_size", "term", "conninfo", "upstream", "members", "incarnation"),
-    *("standby_names", "read_only", "receiving", "streams", "slots"),
+    *("standby_names", "read_only", "receiving", "streams", "slots", "updated_at"),
 )
 
 # What a startup process waits for that has replayed everything and has nobody to stream from.
@@ -142,6 +153,7 @@ def _database(row: dict[str, Any], position: Position | None) -> Database:
         setting=parse_standby_names(row["standby_names"]),
         streams=_streams(row["streams"] or []),
         slots=frozenset(node_of.get(slot, slot) for slot in row["slots"] or []),
+        updated_at=row["updated_at"] or 0.0,
     )
 
 

@@ -10,7 +10,7 @@ from orchestrator.clients import ssh_files
 from orchestrator.clients.clock import now_s
 from orchestrator.clients.peers import Peers
 from orchestrator.model.errors import Bound
-from orchestrator.model.snapshot import Office
+from orchestrator.model.office import Office
 from orchestrator.record import lease_file, promises, word
 from orchestrator.record.lease_file import LeaseState
 from tests.support.addresses import network

@@ -4,7 +4,7 @@ If it does not, the rule is superfluous, or another one makes up for it, or the 
 ``python -m tests.simulation.mutation_run`` shows what catches each of them, and after how many steps.
 """
 
-from tests.simulation.mutations import election, files, history, office, promise, record, word
+from tests.simulation.mutations import election, files, history, minority, office, promise, record, word
 from tests.simulation.mutations.catalogue import MUTATIONS, Mutation, Swap
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "election",
     "files",
     "history",
+    "minority",
     "office",
     "promise",
     "record",

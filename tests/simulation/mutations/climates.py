@@ -4,6 +4,8 @@ from tests.simulation.faults import Climate
 
 BLIPS = Climate(3, {"blip": 6})
 FREEZES = Climate(3, {"blip": 8, "freeze_part": 6, "kill_worker": 4, "pause": 1, "switchover": 1})
+ALONE = Climate(3, {"cut": 8}, minority="majority")
+LATEST = Climate(3, {"cut": 8}, minority="most_recent")
 CONSUL = Climate(consul=True)
 KILLS = Climate(3, {"crash": 6, "kill_programs": 6, "crash_database": 6})
 SLOW = Climate(3, {"slow": 10, "blip": 4, "kill_programs": 4})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from orchestrator.decide import leadership
+from orchestrator.decide import election
 from orchestrator.model.lsn import Position
 from tests.simulation.consul_client import SimConsulClient
 from tests.simulation.mutations.catalogue import Swap, mutation
@@ -21,7 +21,7 @@ def one_report_too_few(swap: Swap) -> None:
 @mutation("any report is enough, whoever it comes from", seed=2, climate=FIVE)
 def floor_ignored(swap: Swap) -> None:
     swap(
-        leadership,
+        election,
         "floor_of",
         lambda record, reports, members: min((r.position for r in reports), default=None),
     )
@@ -29,7 +29,7 @@ def floor_ignored(swap: Swap) -> None:
 
 @mutation("reports of nodes that are not on record count towards the quorum", seed=2, climate=SWITCHOVERS)
 def strangers_count(swap: Swap) -> None:
-    original = leadership.floor_of
+    original = election.floor_of
 
     def floor_of(record: Any, reports: Any, members: int) -> Any:
         everybody = frozenset(report.node for report in reports) - {record.leader}
@@ -37,11 +37,11 @@ def strangers_count(swap: Swap) -> None:
             return max(report.position for report in reports if report.node in everybody)
         return original(record, reports, members)
 
-    swap(leadership, "floor_of", floor_of)
+    swap(election, "floor_of", floor_of)
 
 
 def _floor_with(swap: Swap, enough: Callable[[Any, Any], bool]) -> None:
-    original = leadership.floor_of
+    original = election.floor_of
 
     def floor_of(record: Any, reports: Any, members: int) -> Any:
         from_members = [report.position for report in reports if report.node in record.members]
@@ -49,7 +49,7 @@ def _floor_with(swap: Swap, enough: Callable[[Any, Any], bool]) -> None:
             return max(from_members)
         return original(record, reports, members)
 
-    swap(leadership, "floor_of", floor_of)
+    swap(election, "floor_of", floor_of)
 
 
 @mutation("the lowest position wins, and is the floor", climate=STALE)
@@ -71,22 +71,24 @@ def lsn_before_timeline(swap: Swap) -> None:
 
 
 @mutation(
-    "the old leader's report counts as final although its database is still the primary", seed=2, climate=FIVE
+    "the old leader's report counts as final although its database is still the primary",
+    seed=50,
+    climate=FIVE,
 )
 def report_of_a_primary_is_final(swap: Swap) -> None:
-    original = leadership.floor_of
+    original = election.floor_of
 
     def floor_of(record: Any, reports: Any, members: int) -> Any:
         floor = original(record, reports, members)
         own = next((report for report in reports if report.node == record.leader), None)
         return own.position if floor is None and own is not None else floor
 
-    swap(leadership, "floor_of", floor_of)
+    swap(election, "floor_of", floor_of)
 
 
 @mutation("a node that reported and died is waited for", climate=BLIPS)
 def the_dead_are_candidates(swap: Swap) -> None:
-    swap(leadership, "_is_candidate", lambda report, view: report.eligible)
+    swap(election, "_is_candidate", lambda report, view: report.eligible)
 
 
 @mutation(

@@ -8,7 +8,7 @@ from typing import Any
 from orchestrator import decide
 from orchestrator.act import leadership as act_leadership
 from orchestrator.act import postgres as act_postgres
-from orchestrator.decide import leadership
+from orchestrator.decide import election, leadership
 from orchestrator.decide.situation import Situation
 from orchestrator.model.snapshot import SyncSetting
 from orchestrator.record import session
@@ -110,11 +110,11 @@ def removed_node_goes_on(swap: Swap) -> None:
 
     swap(decide, "situation_of", blind)
     swap(
-        leadership,
+        election,
         "reports_of_round",
         lambda view: tuple(report for report in view.reports.values() if report.round == view.lease.modified),
     )
-    swap(leadership, "_is_candidate", lambda report, view: report.eligible)
+    swap(election, "_is_candidate", lambda report, view: report.eligible)
 
 
 @mutation(

@@ -8,7 +8,7 @@ from typing import Any
 from orchestrator.act import leadership as act_leadership
 from orchestrator.act import postgres as act_postgres
 from orchestrator.clients.postgres import names
-from orchestrator.decide import leadership, postgres
+from orchestrator.decide import election, postgres
 from orchestrator.decide.situation import Situation
 from orchestrator.model import action as actions
 from orchestrator.record import promises
@@ -101,7 +101,7 @@ def unannounced_leader_followed(swap: Swap) -> None:
 @mutation("reports of an earlier round count as well", climate=FIVE_SLOW)
 def reports_of_earlier_rounds_count(swap: Swap) -> None:
     swap(
-        leadership,
+        election,
         "reports_of_round",
         lambda view: tuple(report for report in view.reports.values() if report.node in view.members),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from orchestrator.act import leadership
 from orchestrator.decide import situation
-from orchestrator.model.snapshot import Office
+from orchestrator.model.office import Office
 from tests.simulation.mutations.catalogue import Swap, mutation
 from tests.simulation.mutations.climates import CONSUL
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from orchestrator.decide.leadership import CANDIDATE_CHECKS, SESSION_CHECKS
+from orchestrator.decide.election import CANDIDATE_CHECKS
 from orchestrator.model.files import FilesRecord, FilesState
 from orchestrator.model.lsn import Lsn, Position
 from orchestrator.model.snapshot import (
+    SESSION_CHECKS,
     Announcement,
     ClusterView,
     Database,

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from orchestrator.decide.leadership import floor_of, majority_of, next_master, reports_of_round
+from orchestrator.decide.election import floor_of, majority_of, next_master, reports_of_round
 from orchestrator.model.snapshot import SyncRecord
 from tests.unit.decide.pictures import FREE, INDEX, RECORD, at, report, reports, view
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from orchestrator.decide import leadership
-from orchestrator.decide.leadership import next_master
+from orchestrator.decide.election import next_master
 from orchestrator.model.action import AcquireLease
 from orchestrator.model.snapshot import Forced, Member, SyncRecord
 from tests.unit.decide.pictures import FREE, INDEX, RECORD, SPEC, TERM, at, report, reports, view, voter

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from orchestrator.decide import leadership
+from orchestrator.decide.election import CANDIDATE_CHECKS, is_eligible
 from orchestrator.model.action import (
     AcquireLease,
     Announce,
@@ -18,7 +19,7 @@ from orchestrator.model.action import (
     ReportPosition,
     StepDown,
 )
-from orchestrator.model.snapshot import Database, Lease, Promise, Role, Switchover
+from orchestrator.model.snapshot import SESSION_CHECKS, Database, Lease, Promise, Role, Switchover
 from tests.unit.decide.pictures import (
     FREE,
     INDEX,
@@ -39,7 +40,7 @@ from tests.unit.decide.pictures import (
 STOPPED = Database()
 BOTH = reports(report("n2", at(100)), report("n3", at(90)))
 RELEASED = Switchover(TERM, "n2", at(100))
-WELL = dict.fromkeys(("n1", "n2", "n3"), leadership.CANDIDATE_CHECKS | leadership.SESSION_CHECKS)
+WELL = dict.fromkeys(("n1", "n2", "n3"), CANDIDATE_CHECKS | SESSION_CHECKS)
 
 
 def test_cut_off_it_fences_when_its_time_is_over():
@@ -121,11 +122,11 @@ def test_report(snapshot, reported):
         ({"promise": Promise(INDEX, stepped_down=TERM), "cluster": {"lease_seen_s": 10.0}}, True),
         ({"promise": Promise(INDEX, stepped_down=TERM - 1), "cluster": {"lease_seen_s": 5.0}}, True),
         # Consul would give it no session: its guard fails by what the servers know.
-        ({"cluster": {"health": {"n1": leadership.CANDIDATE_CHECKS}}}, False),
+        ({"cluster": {"health": {"n1": CANDIDATE_CHECKS}}}, False),
     ],
 )
 def test_eligible(changes, eligible):
-    assert leadership.is_eligible(voter(**changes), SPEC) == eligible
+    assert is_eligible(voter(**changes), SPEC) == eligible
 
 
 @pytest.mark.parametrize(

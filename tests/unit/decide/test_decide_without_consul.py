@@ -9,7 +9,8 @@ import pytest
 from orchestrator.decide import decide
 from orchestrator.decide.leadership import serves
 from orchestrator.decide.situation import Situation, situation_of
-from orchestrator.model.snapshot import Lease, Member, Office, Promise, Role, SyncRecord, Word
+from orchestrator.model.office import Office
+from orchestrator.model.snapshot import Lease, Member, Promise, Role, SyncRecord, Word
 from tests.unit.decide.pictures import FREE, INDEX, SPEC, TERM, leader, primary, replica
 
 NOW_S = leader().taken_at_s

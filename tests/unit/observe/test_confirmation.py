@@ -13,7 +13,8 @@ import pytest
 
 from orchestrator.clients.clock import now_s
 from orchestrator.config import NodeConfig, Paths
-from orchestrator.model.snapshot import Member, Office
+from orchestrator.model.office import Office
+from orchestrator.model.snapshot import Member
 from orchestrator.observe import confirmation
 from orchestrator.record import office
 from orchestrator.record.lease_file import LeaseState
