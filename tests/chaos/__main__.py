@@ -88,11 +88,8 @@ def _play(wanted: Scenario, within_s: float | None, options: dict[str, str], mut
         if house.sweep():
             say("what an earlier run had left is removed")
         say(f"{wanted.name}: {wanted.hosts} hosts form a cluster")
-        with house.formed(wanted.hosts, options, mutation) as cluster:
-            try:
-                told = _under_load(World(cluster), wanted, within_s)
-            finally:
-                cluster.bed.keep_logs(record.OUT / "logs" / wanted.name)
+        with house.formed(wanted.hosts, options, record.OUT / "logs" / wanted.name, mutation) as cluster:
+            told = _under_load(World(cluster), wanted, within_s)
     path = record.write(told | {"mutation": mutation})
     _sum_up(told, path)
     return len(told["wrong"])

@@ -97,7 +97,8 @@ class ChaosBed(Bed):
         self.network.remove([f"n{number}" for number in range(1, network.MOST_NODES + 1)])
 
     def keep_logs(self, folder: Path) -> None:
-        """Copy what the hosts have logged."""
+        """Copy what the hosts have logged, in the place of what an earlier run left there."""
+        shutil.rmtree(folder, ignore_errors=True)
         for node in self.nodes:
             with suppress(OSError):
                 shutil.copytree(node.home / "log", folder / node.name, dirs_exist_ok=True)

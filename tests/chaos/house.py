@@ -52,8 +52,11 @@ def sweep() -> bool:
 
 
 @contextmanager
-def formed(size: int, options: Mapping[str, str], mutation: str = "") -> Iterator[Cluster]:
-    """A cluster of so many hosts, with these node options; ``mutation``: with one rule less (``mutated``)."""
+def formed(size: int, options: Mapping[str, str], logs: Path, mutation: str = "") -> Iterator[Cluster]:
+    """A cluster of so many hosts, with these node options. What they logged is kept in ``logs``.
+
+    ``mutation``: with one rule less (``mutated``).
+    """
     cluster = Cluster(bed := ChaosBed(ROOT, [f"n{number}" for number in range(1, size + 1)]))
     supervisord.PRELOADED = ",".join([PRELOADED, mutated.__name__] if mutation else [PRELOADED])
     try:
@@ -68,4 +71,5 @@ def formed(size: int, options: Mapping[str, str], mutation: str = "") -> Iterato
             cluster.client().request("PATCH", f"/cluster/nodes/{node.name}", json=dict(options))
         yield cluster
     finally:
+        bed.keep_logs(logs)
         bed.destroy()

@@ -8,7 +8,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from orchestrator.model.errors import ClusterError, Unfinished
-from tests.chaos.scenario import HEAL, Scenario, Step
+from tests.chaos.faults import Deed
+from tests.chaos.scenario import WHOLE, Scenario, Step
 from tests.chaos.workload import Workload
 from tests.chaos.world import World
 from tests.cluster.bed.errors import BedError
@@ -30,7 +31,6 @@ class Struck:
     at: float
     healed: float | None = None
     whole: float | None = None
-    impossible: str = ""
 
 
 @dataclass(slots=True)
@@ -49,8 +49,7 @@ class Player:
     workload: Workload
     tell: Tell
     played: Played = field(default_factory=Played)
-    _stack: ExitStack = field(default_factory=ExitStack)
-    _open: list[Struck] = field(default_factory=list)
+    _open: list[tuple[Struck, ExitStack]] = field(default_factory=list)
 
     def play(self, scenario: Scenario, until_s: float | None = None) -> None:
         """Do one step after the other. ``until_s`` (monotonic): when no new round is begun any more."""
@@ -63,56 +62,58 @@ class Player:
                 if not self._open and until_s is not None and began_s > until_s:
                     return
                 self._do(step)
-                if step.deed is None and step.says != HEAL:
+                if step.says == WHOLE:
                     began_s = time.monotonic()
         finally:
             self._heal()
 
     def _do(self, step: Step) -> None:
         if step.deed is not None:
-            self._strike(step)
-        elif step.says == HEAL:
-            self._heal()
-        else:
+            self._strike(step.deed)
+        elif step.says == WHOLE:
             self._wait_until_whole()
+        else:
+            self._heal(step.heals)
 
-    def _strike(self, step: Step) -> None:
-        deed = step.deed
-        assert deed is not None
+    def _strike(self, deed: Deed) -> None:
+        healing = ExitStack()
         try:
             hosts = deed.concerned(self.world)
             struck = Struck(deed.fault.name, deed.sentence, hosts, deed.fault.silences, time.time())
             self.tell(f"{deed.sentence}   [{' '.join(hosts)}]")
-            self._stack.enter_context(deed.happen(self.world))
+            healing.enter_context(deed.happen(self.world))
         except (ClusterError, BedError, OSError, AssertionError) as error:
             # Two faults at a time can make the second one impossible: a host that is off has no processes.
             self.tell(f"  not possible: {error}")
             return
         self.played.faults.append(struck)
-        self._open.append(struck)
+        self._open.append((struck, healing))
 
-    def _heal(self) -> None:
-        if self._open:
-            self.tell("heal")
-        try:
-            self._stack.close()
-        except (ClusterError, BedError, OSError) as error:
-            self.played.broken.append(f"a fault could not be healed: {type(error).__name__}: {error}")
-            self.tell(self.played.broken[-1])
-        for struck in self._open:
-            struck.healed = struck.healed or time.time()
+    def _heal(self, sentence: str = "") -> None:
+        """End one fault, or all of them, the newest first."""
+        for struck, healing in reversed(self._open):
+            if struck.healed is None and sentence in {"", struck.sentence}:
+                self.tell(f"heal {struck.sentence}")
+                try:
+                    healing.close()
+                except (ClusterError, BedError, OSError) as error:
+                    self._complain(f"{struck.sentence} could not be healed: {type(error).__name__}: {error}")
+                struck.healed = time.time()
 
     def _wait_until_whole(self) -> None:
         began_s = time.monotonic()
         try:
             leader = self.world.cluster.wait_until_whole(WHOLE_S)
         except Unfinished as error:
-            self.played.broken.append(f"after {', '.join(each.sentence for each in self._open)}: {error}")
-            self.tell(self.played.broken[-1])
+            self._complain(f"after {', '.join(struck.sentence for struck, _ in self._open)}: {error}")
         else:
-            for struck in self._open:
+            for struck, _ in self._open:
                 struck.whole = time.time()
             if not self.workload.flows():
-                self.played.broken.append(f"{leader.name} leads and all is well, but nobody can write")
+                self._complain(f"{leader.name} leads and all is well, but nobody can write")
             self.tell(f"whole after {time.monotonic() - began_s:.1f} s; {leader.name} leads")
         self._open.clear()
+
+    def _complain(self, what: str) -> None:
+        self.played.broken.append(what)
+        self.tell(what)

@@ -6,8 +6,9 @@
     at 12s heal
     at 12s whole
 
-``heal`` ends all faults that are in force. ``whole`` waits until every member is well, and the time of the
-scenario stands still meanwhile. Every scenario ends with both, whether it says so or not.
+``heal`` ends all faults that are in force, ``heal cut leader from all`` that one. ``whole`` waits until every
+member is well, and the time of the scenario stands still meanwhile. Every scenario ends with both, whether it
+says so or not.
 """
 
 from __future__ import annotations
@@ -29,11 +30,15 @@ USUAL_HOSTS = 3
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What a scenario does at one moment of its own time. ``deed`` None: it heals, or waits."""
+    """What a scenario does at one moment of its own time. ``deed`` None: it heals, or waits.
+
+    ``heals``: the sentence of the one fault that it ends; empty: all of them.
+    """
 
     at_s: float
     says: str
     deed: Deed | None = None
+    heals: str = ""
 
     def __str__(self) -> str:
         return f"at {self.at_s:g}s {self.says}"
@@ -88,7 +93,11 @@ def _step(line: str) -> Step:
     if told is None:
         raise Nonsense(f"{line!r} is no step; one is written as: at 5s kill host leader")
     at_s, says = float(told[1]), told[2]
-    return Step(at_s, says, None if says in {HEAL, WHOLE} else understood(says))
+    if says in {HEAL, WHOLE}:
+        return Step(at_s, says)
+    if says.startswith(f"{HEAL} "):
+        return Step(at_s, says, heals=understood(says.removeprefix(f"{HEAL} ")).sentence)
+    return Step(at_s, says, understood(says))
 
 
 def _ended(steps: Iterable[Step]) -> Iterator[Step]:
