@@ -54,7 +54,8 @@ def list_certificates(node: Node, name: str | None) -> None:
     told = _read(node)
     rows = told["certificates"]
     if name is not None:
-        node.out.details(_find(rows, name))
+        found = _find(rows, name)
+        node.out.details({key: value for key, value in found.items() if value}, found)
     else:
         node.out.table(rows, COLUMNS, data=told)
     warn(node, told["warnings"])
@@ -104,9 +105,9 @@ def finish(node: Node, done: Mapping[str, Any], timeout_s: float, message: str) 
     node.out.progress(f"Signed anew and put in place: {names}.")
     for service, said in done["services"].items():
         node.out.progress(f"{service} {said}.")
-    _wait_until_shown(node, done["certificates"], timeout_s)
     if done["troubles"]:
         raise CliError("The certificates are renewed, but not all is well. " + " ".join(done["troubles"]))
+    _wait_until_shown(node, done["certificates"], timeout_s)
     node.out.done(message, done)
 
 

@@ -16,8 +16,8 @@ from typing import NamedTuple
 from orchestrator.config import NodeConfig
 
 TIMEOUT_S = 2.0
-REFUSED_WITHIN_S = 2.0
-"""A server that does not trust a client's certificate says so at once; one that does waits to be asked."""
+ANSWER_TIMEOUT_S = 10.0
+"""How long a server may take to say whether it takes a client's certificate: the machine may be busy."""
 
 NO_CHECK_TIME = 0x200000
 """OpenSSL's X509_V_FLAG_NO_CHECK_TIME, for which Python has no name."""
@@ -26,18 +26,29 @@ NO_CHECK_TIME = 0x200000
 SSL_REQUEST = struct.pack("!ii", 8, 80877103)
 WILLING = b"S"
 
-# The first byte tells Consul's servers what is spoken (its source, agent/pool/conn.go, RPCTLS).
+# The same, StartupMessage of protocol 3.0: a greeting that is answered, if only with an error.
+_WHO = b"user\0replicator\0database\0postgres\0\0"
+STARTUP = struct.pack("!ii", 8 + len(_WHO), 196608) + _WHO
+
+# The first byte tells Consul's servers what is spoken (its source, agent/pool/conn.go: RPCTLS, and within it
+# RPCMultiplexV2). That is yamux, whose ping is answered (its specification: version, type, flags, stream and
+# value).
 CONSUL_TLS = b"\x03"
+CONSUL_PING = b"\x04" + struct.pack("!BBHII", 0, 2, 1, 0, 0)
 
 CONSUL, POSTGRESQL, REST, BROKER = "consul", "postgresql", "restservice", "broker"
 
 
 class Door(NamedTuple):
-    """Where a service takes connections, and what has to be said there before TLS begins."""
+    """Where a service takes connections, and what has to be said there before TLS begins.
+
+    ``greeting``: what the service answers to whom it lets in.
+    """
 
     host: str
     port: int
     knock: Callable[[socket.socket], None] | None = None
+    greeting: bytes = b""
 
 
 def tolerant_context(certificates: Path) -> ssl.SSLContext:
@@ -64,8 +75,8 @@ def doors_of_member(config: NodeConfig, host: str) -> Mapping[str, Door]:
     """Where another member takes connections of members. All have the same ports."""
     ports = config.ports
     return {
-        CONSUL: Door(host, ports.consul_server, lambda link: link.sendall(CONSUL_TLS)),
-        POSTGRESQL: Door(host, ports.postgres, _ask_postgresql),
+        CONSUL: Door(host, ports.consul_server, lambda link: link.sendall(CONSUL_TLS), CONSUL_PING),
+        POSTGRESQL: Door(host, ports.postgres, _ask_postgresql, STARTUP),
     }
 
 
@@ -75,14 +86,13 @@ def accepts(door: Door, context: ssl.SSLContext) -> bool:
     Raises ``OSError`` when nobody answers, ``ssl.SSLError`` when the service is not to be trusted.
     """
     with _connected(door) as plain, context.wrap_socket(plain) as link:
-        link.settimeout(REFUSED_WITHIN_S)
+        link.settimeout(ANSWER_TIMEOUT_S)
         try:
-            link.recv(1)
-        except TimeoutError:
-            return True
-        except ssl.SSLError:
+            link.sendall(door.greeting)
+            return bool(link.recv(1))
+        except (ssl.SSLError, ConnectionError):
+            # The server sees the client's certificate last. It says what it thinks of it, and hangs up.
             return False
-    return True
 
 
 def shows_one_of(door: Door, context: ssl.SSLContext) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.cluster.bed.node import Node
@@ -44,6 +46,25 @@ def test_each_machine_comes_back_from_a_reboot_as_a_member(managers, traffic):
         managers.whole()
         traffic.flows()
     traffic.was_kept()
+
+
+def test_certificates_are_renewed_on_each_machine_and_nothing_is_started_anew(managers, traffic):
+    leader, before = managers.leader(), {node.name: main_processes(node) for node in managers.bed}
+    for node in managers.bed:
+        shown = shown_by_rest(node)
+        told = json.loads(node.run("cfy_manager", "--json", "certificates", "renew", timeout_s=SOON_S).stdout)
+        assert (told["certificates"], told["troubles"]) == (["node", "postgres"], [])
+        assert shown_by_rest(node) != shown
+        traffic.flows()
+    assert {node.name: main_processes(node) for node in managers.bed} == before
+    assert managers.whole() is leader
+    traffic.was_kept()
+
+
+def shown_by_rest(node):
+    """The certificate that who connects to the REST service is shown now."""
+    ask = f"import ssl; print(ssl.get_server_certificate(({node.address!r}, 443)))"
+    return node.run("/opt/cloudify/bin/python", "-c", ask).stdout
 
 
 @pytest.fixture
