@@ -81,7 +81,7 @@ def start(folder: Folder) -> None:
 def stop(folder: Folder) -> None:
     """Stop the agent. What it runs at the moment ends with it."""
     daemon.stop(folder)
-    click.echo("The agent does not run.")
+    click.echo("The agent is stopped.")
 
 
 @group.command()

@@ -76,10 +76,10 @@ class Manager:
                 continue
             if answer.ok:
                 return answer
-            refusal = _refusal(answer)
-            if _leads(refusal):
-                raise refusal
-            errors = [*errors[-5:], f"{member}: {refusal}"]
+            failed = refusal(answer)
+            if _leads(failed):
+                raise failed
+            errors = [*errors[-5:], f"{member}: {failed}"]
         raise RestFailed(f"No member of the cluster leads: {'; '.join(errors)}", status_code=NOBODY)
 
     def _url(self, member: str) -> str:
@@ -98,7 +98,8 @@ class Manager:
             wait_s = min(2 * wait_s, LONGEST_WAIT_S)
 
 
-def _refusal(answer: requests.Response) -> RestFailed:
+def refusal(answer: requests.Response) -> RestFailed:
+    """What a member has answered that did not do what was asked."""
     try:
         told = answer.json()
     except ValueError:

@@ -32,7 +32,11 @@ def common_options() -> list[click.Parameter]:
     return [
         _common(("--json", "json"), is_flag=True, help="Print JSON."),
         _common(("-q", "--quiet"), is_flag=True, help="Print neither progress nor confirmations."),
-        _common(("-v", "--verbose", "verbosity"), count=True, help="-v shows requests, -vv tracebacks."),
+        _common(
+            ("-v", "--verbose", "verbosity"),
+            count=True,
+            help="-v shows requests and debug messages, -vv tracebacks.",
+        ),
     ]
 
 

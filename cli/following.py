@@ -11,10 +11,12 @@ from cli.api import path
 from cli.errors import CliError
 from cli.output import Output
 from cli.session import Session
+from cli.settings import Settings
 from cli.showing import local_time
 from cli.waiting import Deadline
 
 EVENT, LOG = "cloudify_event", "cloudify_log"
+DEBUG = "debug"
 END_STATUSES = ("terminated", "failed", "cancelled")
 FAILURES = {"failed": "failed", "cancelled": "was cancelled"}
 BEGIN_EVENTS = ("workflow_started", "workflow_resumed")
@@ -81,9 +83,14 @@ class Events:
 
 
 def print_event(out: Output, event: Record) -> None:
-    """Print a line for an event or a log message, and one for each cause of an error."""
+    """Print a line for an event or a log message, and one for each cause of an error.
+
+    Messages for who looks for a fault are shown to who asks for more; a program gets all.
+    """
     if out.settings.json:
         out.json_line(event)
+        return
+    if event.get("level") == DEBUG and out.settings.verbosity < Settings.SHOW_DEBUG:
         return
     kind = event.get("level") or event.get("event_type") or ""
     where = event.get("node_instance_id") or event.get("node_name") or event.get("workflow_id") or ""

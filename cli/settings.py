@@ -8,9 +8,10 @@ from typing import ClassVar
 
 @dataclass(slots=True)
 class Settings:
-    """How to answer. ``verbosity`` 1 shows each request, 2 also where an error came from."""
+    """How to answer. ``verbosity`` 1 shows requests and debug messages, 2 where an error came from."""
 
     SHOW_REQUESTS: ClassVar[int] = 1
+    SHOW_DEBUG: ClassVar[int] = 1
     SHOW_TRACEBACK: ClassVar[int] = 2
 
     json: bool = False

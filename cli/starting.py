@@ -11,11 +11,12 @@ from cli.api import path
 from cli.errors import NOT_LEADER, Interrupted, NoManager
 from cli.following import Events, check_success
 from cli.session import Session
+from cli.showing import local_time
 from cli.waiting import Deadline
 
 WAITING = {
     "queued": "It waits until nothing is in its way",
-    "scheduled": "It waits for its time",
+    "scheduled": "It waits for its time, {scheduled_for}",
 }
 
 Record = dict[str, Any]
@@ -68,7 +69,8 @@ def run(session: Session, wish: Wish) -> Record:
     name = execution["id"]
     what = f"workflow {execution['workflow_id']} on deployment {execution['deployment_id']}"
     if execution["status"] in WAITING:
-        session.out.progress(f"{WAITING[execution['status']]}: {what}, execution {name}.")
+        why = WAITING[execution["status"]].format(scheduled_for=local_time(execution.get("scheduled_for")))
+        session.out.progress(f"{why}: {what}, execution {name}.")
         return execution
     session.out.progress(f"Executing {what}: execution {name}.")
     try:

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from cli import options
+from cli.api import path
 from cli.command import Group
 from cli.errors import CliError
 from cli.following import EVENT
@@ -90,6 +91,11 @@ def _run_everywhere(
     parameters = {name: list(values) for name, values in chosen.items() if values}
     query = {name: value for name, value in {"deployment_id": deployment_id, **parameters}.items() if value}
     found = session.api.items("/agents", **query)
+    if not found:
+        if deployment_id:
+            session.api.get(path("deployments", deployment_id))
+        session.out.done("There are no such agents." if query else "There are no agents.", found)
+        return
     failed: list[str] = []
     for deployment in dict.fromkeys(agent["deployment"] for agent in found):
         body = {"workflow_id": workflow, "deployment_id": deployment, "parameters": parameters}
@@ -100,4 +106,4 @@ def _run_everywhere(
             failed.append(deployment)
     if failed:
         raise CliError(f"The workflow {workflow} has failed on: {', '.join(failed)}.")
-    session.out.done(f"{workflow}: {len(found)} agents.", found)
+    session.out.done(f"{workflow}: done for {len(found)} agents.", found)

@@ -61,6 +61,14 @@ FLAGS: Mapping[str, str] = {
 }
 
 
+ENDING = {
+    "cancelling": "being cancelled, when what runs has ended",
+    "force_cancelling": "being cancelled, and what runs is not waited for",
+    "kill_cancelling": "being killed",
+}
+"""What people are told of an execution that somebody wants to end."""
+
+
 def _flags(function: Any) -> Any:
     for name, help_text in reversed(tuple(FLAGS.items())):
         function = click.option(f"--{name}", is_flag=True, help=help_text)(function)
@@ -133,10 +141,9 @@ def cancel(session: Session, execution_id: str, force: bool, kill: bool) -> None
     """End an execution before it is done. One that waits is cancelled at once."""
     action = "kill" if kill else "force-cancel" if force else "cancel"
     changed = _change(session, execution_id, action)
+    how = ENDING.get(changed["status"], changed["status_display"])
     session.out.done(
-        f"Execution {execution_id} is {changed['status_display']}. To look at it: "
-        f"cfy executions get {execution_id}",
-        changed,
+        f"Execution {execution_id} is {how}. To look at it: cfy executions get {execution_id}", changed
     )
 
 

@@ -124,6 +124,12 @@ def start(ctx: Any, agent_config: Json | None = None, **_: Any) -> None:
     if plan.method == REMOTE:
         with _machine(ctx, plan) as machine:
             machine.agent("start")
+    else:
+        ctx.logger.info(
+            "Waiting for the agent %s, which somebody else brings to %s: it is to be configured by that name",
+            plan.name,
+            plan.ip,
+        )
     told = wait_for(plan.name, around)
     records.note(around.database, plan, "started", told)
     ctx.logger.info("Agent %s runs version %s on %s", plan.name, told["version"], told["system"])

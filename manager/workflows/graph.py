@@ -118,23 +118,27 @@ class Graph:
         changed, self._changed = list(self._changed.values()), {}
         return changed
 
-    def resume(self, alive: Container[str] = ()) -> None:
+    def resume(self, alive: Container[str] = ()) -> list[Task]:
         """Go on after the engine that carried this out has died, or after its execution had ended.
 
         What had not begun is sent again. What the manager was doing runs again if that is allowed, else it
         has failed; unless its process lives (``alive``: ids of such operations), then it is waited for. What
         an agent does goes on: the engine asks for it again, under the same number, for the agent knows it.
+        Returns what has failed by that.
         """
+        lost = []
         for task in list(self.running):
             if task.on_agent or (task.state is OperationState.STARTED and task.id in alive):
                 continue
             if task.state is OperationState.STARTED and not task.resumable:
-                self._fail(replace(task, state=OperationState.FAILED, error=NOT_RESUMABLE.format(task.name)))
+                error = NOT_RESUMABLE.format(task.name)
+                lost.append(self._fail(replace(task, state=OperationState.FAILED, error=error)))
             else:
                 self._put(replace(task, state=OperationState.PENDING))
                 self._ready.append(task.id)
         for name in self._rescheduled:
             self._rescheduled[name] = 0.0
+        return lost
 
     def kill(self, error: str) -> None:
         """Whatever is under way has failed: it is ended by force."""

@@ -33,6 +33,11 @@ def answered(task: Task, answer: Answer) -> list[Line]:
     return _about(task, told, event_type, answer.causes or None)
 
 
+def interrupted(task: Task) -> list[Line]:
+    """It has failed because nobody knows how far it came."""
+    return _about(task, f"Task failed '{task.name}' -> {task.error}", "task_failed")
+
+
 def done(task: Task) -> list[Line]:
     """A task that the engine did itself."""
     parameters = task.parameters

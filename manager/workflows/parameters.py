@@ -9,7 +9,10 @@ from manager.errors import IllegalExecutionParameters
 
 Json = dict[str, Any]
 
-BOOLEANS = {"true": True, "false": False}
+MAX_SHOWN = 60
+"""Characters of a value that is told to whoever gave it."""
+
+BOOLEANS = {"true": True, "false": False, "yes": True, "no": False}
 
 
 def _boolean(text: str) -> bool:
@@ -70,7 +73,8 @@ def _complaints(workflow_id: str, declared: Json, values: Json, *, allow_custom:
     for name, item in declared.items():
         fits = TYPES.get(item.get("type") or "")
         if name in values and values[name] is not None and fits and not fits(values[name]):
-            yield f"Parameter `{name}` of workflow `{workflow_id}` must be of type {item['type']}."
+            wanted, given = item["type"], repr(values[name])[:MAX_SHOWN]
+            yield f"Parameter `{name}` of workflow `{workflow_id}` must be of type {wanted}, not {given}."
 
 
 def _is_mandatory(declaration: Json) -> bool:

@@ -188,6 +188,7 @@ class Run:
         return time.time() > facts.started_at.timestamp() + facts.timeout_s
 
     def _advance(self, now_s: float, batch: Batch) -> Iterator[Task]:
+        self._tell(batch)
         if self._make_steps is not None and not self.live:
             self._build(batch)
         for live in list(self.live):
@@ -198,8 +199,7 @@ class Run:
             self._look_at_process(batch)
         if self._make_steps is not None and self.facts.status == CANCELLING and not self.live:
             self._end(batch, "cancelled")
-        batch.lines.extend((self.facts, line) for line in self._said)
-        self._said.clear()
+        self._tell(batch)
 
     def _begin(self, live: Live, now_s: float, batch: Batch) -> Iterator[Task]:
         dry_run = self.facts.is_dry_run
@@ -274,7 +274,8 @@ class Run:
     ) -> None:
         live = Live(pk, name, Graph(tasks))
         self.live.append(live)
-        live.graph.resume(alive)
+        for lost in live.graph.resume(alive):
+            self._said.extend(lines.interrupted(lost))
 
     def _look_at_process(self, batch: Batch) -> None:
         if self._process is None:
@@ -308,6 +309,11 @@ class Run:
     def _count(self, batch: Batch) -> None:
         finished = self._done + sum(live.graph.finished for live in self.live)
         batch.progress[self.facts.pk] = (self._total, finished)
+
+    def _tell(self, batch: Batch) -> None:
+        """What was said meanwhile, in its order."""
+        self._say(batch, self._said)
+        self._said.clear()
 
     def _say(self, batch: Batch, told: list[Line]) -> None:
         batch.lines.extend((self.facts, line) for line in told)

@@ -44,8 +44,7 @@ PROGRESS = text("""
     WHERE e.pk = v.pk
 """)
 
-# An answer about an operation whose execution was not taken up yet; whoever does will find it so. A result
-# that is waited for until it is true is no success before (``graph`` has the same rule).
+# For ``strays``. What is waited for until it is true is no success before (``graph`` has the same rule).
 KEEP = text("""
     UPDATE operations o SET error = :error, result = CAST(:result AS jsonb), state = v.state,
         retries = retries + CASE WHEN v.state = 'rescheduled' AND :outcome <> 'not_started' THEN 1 ELSE 0 END,
@@ -62,6 +61,7 @@ KEEP = text("""
         FROM operations w WHERE w.id = :id
     ) v
     WHERE o.pk = v.pk AND o.retries = :attempt AND o.state IN ('sending', 'sent', 'started')
+    RETURNING o.pk
 """)
 
 SET_STATES = text("""

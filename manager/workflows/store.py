@@ -20,8 +20,9 @@ from manager import events
 from manager.events import Line
 from manager.models import Deployment, Execution, Operation, TasksGraph
 from manager.operations.message import Answer
+from manager.workflows import strays
 from manager.workflows.model import CHANNEL, FROM_ENGINE, GraphState, OperationState, Task, TaskType
-from manager.workflows.statements import ADD_TASKS, CLAIM, KEEP, MARK_SENT, PROGRESS, SET_STATES, UPDATE_TASKS
+from manager.workflows.statements import ADD_TASKS, CLAIM, MARK_SENT, PROGRESS, SET_STATES, UPDATE_TASKS
 from manager.workflows.updating import update_instances
 
 Json = dict[str, Any]
@@ -251,8 +252,7 @@ def write(session: Session, batch: Batch, engine: str) -> list[int]:
     # The batch stays as it is: what the database did not take is given to it once more.
     changed = dict(batch.tasks)
     made = [_save_new(session, new, changed) for new in batch.new_graphs]
-    for answer in batch.strays:
-        session.execute(KEEP, answer.model_dump(mode="json") | {"result": json.dumps(answer.result)})
+    late = [row for answer in batch.strays for row in strays.keep(session, answer)]
     if batch.sent:
         session.execute(MARK_SENT, {"ids": batch.sent})
     if changed:
@@ -272,7 +272,7 @@ def write(session: Session, batch: Batch, engine: str) -> list[int]:
             "finished": [done for _, done in counts],
         }
         session.execute(PROGRESS, given)
-    events.write_rows(session, [line.row(facts) for facts, line in batch.lines])
+    events.write_rows(session, [*late, *(line.row(facts) for facts, line in batch.lines)])
     for ending in batch.endings:
         _end(session, ending, engine)
     if batch.graphs or batch.endings:

@@ -3,6 +3,19 @@
 What comes of each is told by the state model, and by a ledger outside of the cluster: what was finished does
 not run again, what may run again goes on, what must not has failed with an error that names it, and nobody
 is left behind.
+
+Who is killed at each step, and which tests do it (i: ``tests/integration``):
+
+====================  ===================================  ==============================================
+victim                at each step                         besides
+====================  ===================================  ==============================================
+the leader's host     this one, and its successor          i/rest, simulation: random graphs and moments
+mgmtworker            i/workflows/test_mgmtworker_killed   twice in a row; its worker alone
+the broker            i/workflows/test_broker_killed       while it runs, ``test_mgmtworker_killed``;
+                                                           messages lost, ``test_lost_messages``
+an agent              i/agents/test_agent_killed           ``test_agents_across_a_failover``, with a
+                                                           leader that dies before, while and after
+====================  ===================================  ==============================================
 """
 
 from __future__ import annotations

@@ -203,6 +203,12 @@ class Works:
             found = select(Event.level, Event.message).where(Event.execution_id == execution_id)
             return [(row.level, row.message) for row in session.execute(found.order_by(Event.pk))]
 
+    def events(self, execution_id: str, event_type: str) -> list[Event]:
+        """Its events of one type, in order."""
+        with self.session() as session:
+            found = select(Event).where(Event.execution_id == execution_id, Event.event_type == event_type)
+            return list(session.scalars(found.order_by(Event.pk)))
+
     def operations(self, execution_id: str) -> list[Operation]:
         """All tasks that were stored of it."""
         with self.session() as session:

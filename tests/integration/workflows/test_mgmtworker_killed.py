@@ -100,6 +100,11 @@ def test_what_ran_and_must_not_run_twice_fails_by_name(place: Workshop) -> None:
         assert job.ends() == "failed"
     assert "Cannot resume - operation not resumable: ops.once" in (place.works.row(job.id).error or "")
     assert set(job.ledger.count("begin").values()) == {1}
+    # The error names the operation; the events name each instance on which it was interrupted.
+    begun = {name.split()[1] for name in job.ledger.count("begin")}
+    failed = place.works.events(job.id, "task_failed")
+    assert len(failed) == 2
+    assert {event.node_instance_id for event in failed} <= begun
 
 
 def test_what_must_not_run_twice_and_had_not_begun_runs(place: Workshop) -> None:

@@ -174,6 +174,21 @@ def test_an_answer_that_an_earlier_engine_had_left_counts_alike(
         session.commit()
         row = session.query(Operation).where(Operation.id == identifier).one()
         assert (row.state, row.retries) == ("rescheduled", retries)
+    (event,) = [line for line in place.lines() if line.event_type == "task_rescheduled"]
+    assert event.message == "Task rescheduled 'an operation' -> later"
+
+
+def test_what_is_answered_after_the_end_is_stored_and_not_told(place: Place) -> None:
+    """Who waits for an execution has left when it has ended."""
+    identifier = place.store("started")
+    with place.bench.session() as session:
+        session.query(Execution).where(Execution.id == place.execution).update({"status": "cancelled"})
+        answer = Answer(id=identifier, attempt=0, outcome=Outcome.SUCCEEDED)
+        store.write(session, store.Batch(strays=[answer]), "an engine")
+        session.commit()
+        row = session.query(Operation).where(Operation.id == identifier).one()
+        assert row.state == "succeeded"
+    assert place.lines() == []
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.unit.cli.scripted import error
 from tests.unit.cli.test_cli_events import ALL, pages
 from tests.unit.cli.test_cli_executions import execution
 
@@ -35,6 +36,8 @@ def scene(cfy, managers, sent):
             "POST /executions": answer,
             "GET /executions/e1": [(200, execution(end)) for end in ends],
             "GET /events": pages(ALL, ALL),
+            "GET /deployments/empty": (200, {"id": "empty"}),
+            "GET /deployments/nosuch": error(404, "not_found_error", "`nosuch` was not found"),
         }
         cfy.profile(managers.add(table), port=managers.port)
 
@@ -65,5 +68,13 @@ def test_the_others_are_looked_at_when_one_has_failed(cfy, scene, sent):
 
 def test_without_agents_nothing_is_started(cfy, scene, sent):
     scene([])
-    assert cfy("agents", "validate").exit_code == 0
+    assert cfy("agents", "validate").stdout == "There are no agents.\n"
+    assert cfy("agents", "validate", "-d", "empty").stdout == "There are no such agents.\n"
     assert sent == []
+
+
+def test_agents_of_a_deployment_that_is_not_there_are_not_found(cfy, scene):
+    scene([])
+    result = cfy("agents", "install", "-d", "nosuch")
+    assert result.exit_code == 1
+    assert "nosuch" in result.stderr

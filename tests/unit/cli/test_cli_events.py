@@ -52,6 +52,14 @@ def manager(cfy, managers, monkeypatch):
     return manager
 
 
+def test_what_is_for_who_looks_for_a_fault_is_shown_to_who_asks(cfy, manager):
+    debug = event(4, "Process created", type="cloudify_log", level="debug", event_type=None)
+    manager.table["GET /events"] = pages([STARTED, debug])
+    assert "Process created" not in cfy("events", "list", "e1").stdout
+    manager.table["GET /events"] = pages([STARTED, debug])
+    assert "Process created" in cfy("events", "list", "e1", "-v").stdout
+
+
 def test_what_happened_so_far(cfy, manager):
     lines = cfy("events", "list", "e1").stdout.splitlines()
     assert [line.split(maxsplit=3)[3] for line in lines] == [

@@ -99,10 +99,12 @@ def test_its_end_is_the_end_of_the_command(cfy, manager, status, said):
 
 
 @pytest.mark.parametrize(
-    ("status", "said"), [("queued", "until nothing is in its way"), ("scheduled", "waits for its time")]
+    ("status", "said"),
+    [("queued", "until nothing is in its way"), ("scheduled", "waits for its time, 2030-01-01 21:30:00")],
 )
 def test_what_waits_is_not_waited_for(cfy, manager, status, said):
-    manager.table["POST /executions"] = (201, execution(status))
+    scheduled = "2030-01-01T21:30:00.000Z" if status == "scheduled" else None
+    manager.table["POST /executions"] = (201, execution(status) | {"scheduled_for": scheduled})
     result = start(cfy, "--queue")
     assert result.exit_code == 0
     assert said in result.stderr
@@ -197,6 +199,20 @@ def test_ending_and_resuming(cfy, manager, sent, command, action):
     manager.table["POST /executions/e1"] = changed
     assert cfy("executions", command[0], "e1", *command[1:]).exit_code == 0
     assert sent == [{"action": action}]
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        ("cancelling", "being cancelled, when what runs has ended"),
+        ("force_cancelling", "being cancelled, and what runs is not waited for"),
+        ("kill_cancelling", "being killed"),
+        ("cancelled", "cancelled"),
+    ],
+)
+def test_what_becomes_of_one_that_is_to_end(cfy, manager, status, said):
+    manager.table["POST /executions/e1"] = (200, execution(status))
+    assert f"Execution e1 is {said}. To look" in cfy("executions", "cancel", "e1").stdout
 
 
 def test_a_resumed_one_is_followed_to_its_second_end(cfy, manager):

@@ -332,7 +332,7 @@ class TestTakingUp:
 
     def test_what_had_begun_on_the_manager_and_may_not_run_twice_ends_it(self):
         graph = Graph([task("a", state=S.STARTED, resumable=False)])
-        graph.resume()
+        assert [lost.id for lost in graph.resume()] == ["a"]
         assert sent(graph) == set()
         assert graph.outcome() is GraphState.FAILED
         assert graph.failure.error.startswith("Cannot resume - operation not resumable: a.")

@@ -37,6 +37,7 @@ READ = [
     ("rate", 2, 2),
     ("loud", "True", True),
     ("loud", "false", False),
+    ("loud", "no", False),
     ("text", "7", "7"),
     ("text", None, None),
     ("own", [1], [1]),
@@ -53,7 +54,7 @@ WRONG = [
     ({"name": "n", "other": 1}, "does not have the following parameters declared: other"),
     ({"name": "n", "count": "many"}, "`count` of workflow `w` must be of type integer"),
     ({"name": "n", "count": True}, "`count` of workflow `w` must be of type integer"),
-    ({"name": "n", "loud": "perhaps"}, "`loud` of workflow `w` must be of type boolean"),
+    ({"name": "n", "loud": "perhaps"}, "`loud` of workflow `w` must be of type boolean, not 'perhaps'."),
     ({"name": "n", "text": 7}, "`text` of workflow `w` must be of type string"),
     ({"x": 1, "count": "many"}, "name.*x.*count"),
 ]
