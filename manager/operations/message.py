@@ -28,6 +28,10 @@ def agent_queue(name: str) -> str:
     return f"agent.{name}"
 
 
+MARK = "CFY_OPERATION"
+"""The variable in an operation's environment, and in that of all that it starts, that has its ``task_id``."""
+
+
 def task_id(identifier: str, attempt: int) -> str:
     """The id of the Celery task for one attempt at an operation: the same however often it is sent."""
     return f"{identifier}.{attempt}"

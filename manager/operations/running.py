@@ -16,7 +16,7 @@ from cloudify.constants import NODE_INSTANCE, RELATIONSHIP_INSTANCE
 
 from manager.operations.code import CodeNotFound
 from manager.operations.isolation import isolated
-from manager.operations.message import Answer, Message, Outcome
+from manager.operations.message import MARK, Answer, Message, Outcome
 from manager.operations.plain import plain, text
 from manager.operations.world import Context, Function, NotStarted, World
 
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 def run(message: Message, world: World, worker: str) -> Answer | None:
     """Run it; None when it may not run: then there is nothing to answer."""
-    with isolated():
+    with isolated(**{MARK: message.task_id}):
         try:
             with world.code(message) as function:
                 if function is None or not _start(message, world, function):

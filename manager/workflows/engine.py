@@ -54,6 +54,7 @@ class Parts:
     """What the engine works with.
 
     ``release``: lets executions go that have waited for others, or a time. ``known``: see ``asking``.
+    ``end_leftovers``: ends what operations under way have left behind (``manager.operations.leftovers``).
     """
 
     storage: Storage
@@ -62,6 +63,7 @@ class Parts:
     release: Release
     term: Callable[[], int | None]
     known: Known
+    end_leftovers: Callable[[], None] = lambda: None
 
 
 class Engine:
@@ -97,6 +99,7 @@ class Engine:
         for found in reader.waiting():
             self._keep_strays(found.answers)
             reader.stored(found)
+        self._patiently(self._parts.end_leftovers)
         reader.start()
         while not is_over(len(self._runs)):
             taken = self._wait()

@@ -12,6 +12,7 @@ import gc
 import logging
 import os
 import threading
+from functools import partial
 from typing import NoReturn
 
 from celery import Celery
@@ -22,6 +23,7 @@ from manager.agents.tokens import Tokens
 from manager.gateway import Gateway, load_config
 from manager.gateway.agents import members_of, remember
 from manager.gateway.operations import operations_settings_of
+from manager.operations.leftovers import end_leftovers
 from manager.operations.message import OPERATIONS
 from manager.operations.settings import OperationsSettings
 from manager.operations.worker import prepare, run_worker
@@ -81,7 +83,8 @@ def _run_engine(gateway: Gateway, operations: OperationsSettings, app: Celery) -
 
     sender, known = Sender(app, Tokens(storage).of), known_by_worker(app, operations.node)
     beginning = Beginning(storage, retrying, Room(workflows.max_custom_workflows))
-    engine = Engine(Parts(storage, sender, beginning, release, gateway.term, known))
+    parts = Parts(storage, sender, beginning, release, gateway.term, known, partial(end_leftovers, storage))
+    engine = Engine(parts)
     reader = AnswersReader(sender.broker, engine.take, _lost)
     Listener(operations.database, engine.name).start(engine.wake, _lost)
     Following(app, storage, members_of(gateway.config)).start()

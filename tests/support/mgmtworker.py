@@ -32,6 +32,7 @@ ENDED = ("terminated", "failed", "cancelled")
 
 OPERATIONS = """
 import os
+import subprocess
 import time
 
 from cloudify.decorators import operation
@@ -41,6 +42,9 @@ from cloudify.exceptions import NonRecoverableError, OperationRetry
 def run(ctx, folder):
     name = ctx.operation.name.rpartition(".")[2]
     note(folder, f"begin {name} {ctx.instance.id}")
+    if os.path.exists(os.path.join(folder, f"spawn {name}")):
+        child = subprocess.Popen(["sleep", "3600"], start_new_session=True)
+        note(folder, f"spawned {name} {child.pid}")
     while os.path.exists(os.path.join(folder, f"hold {name}")):
         time.sleep(0.02)
     if os.path.exists(os.path.join(folder, f"break {name}")):
@@ -100,8 +104,13 @@ class Ledger:
         return Counter(told)
 
     def tell(self, what: str, operation: str) -> None:
-        """``hold``, ``break`` or ``retry`` all operations of that name from now on."""
+        """``hold``, ``break``, ``retry`` or let ``spawn`` all operations of that name from now on."""
         (self.folder / f"{what} {operation}").touch()
+
+    def spawned(self, operation: str) -> list[int]:
+        """The processes that those were told to ``spawn`` have started, and not waited for."""
+        begin = f"spawned {operation} "
+        return [int(line.removeprefix(begin)) for line in self.lines() if line.startswith(begin)]
 
     def release(self, operation: str) -> None:
         """Let those go on that are held."""
