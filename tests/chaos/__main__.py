@@ -24,6 +24,7 @@ from tests.chaos.world import World
 
 INTERRUPTED = 130
 WHOLE_S = 180.0
+MODE, ACTIVE = "minority_mode", "active"
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
@@ -49,7 +50,7 @@ def main() -> None:
 @click.option("--seed", type=int, default=1, show_default=True, help="Which mix of faults.")
 @click.option("--minutes", type=float, default=5.0, show_default=True, help="For how long to mix.")
 @click.option("--hosts", type=click.IntRange(3, 5), default=3, show_default=True, help="For a mix.")
-@click.option("--minority-mode", type=click.Choice(["active", "read_only", "offline"]), default="offline")
+@click.option("--minority-mode", type=click.Choice([ACTIVE, "read_only", "offline"]), default="offline")
 @click.option(
     "--mutation", type=click.Choice(list(mutated.DANGEROUS)), help="Leave out a rule: it has to show."
 )
@@ -76,7 +77,7 @@ def run(
     wrong = 0
     for each in scenarios:
         click.echo(each.text)
-        wrong += 0 if dry else _play(each, until_s, {"minority_mode": minority_mode}, mutation or "")
+        wrong += 0 if dry else _play(each, until_s, {MODE: minority_mode, "heal_policy": "majority"}, mutation or "")
     if mutation and not dry:
         say(f"{mutation} was {'noticed' if wrong else 'NOT NOTICED'}")
     sys.exit(1 if bool(wrong) != bool(mutation) else 0)
@@ -89,15 +90,16 @@ def _play(wanted: Scenario, within_s: float | None, options: dict[str, str], mut
             say("what an earlier run had left is removed")
         say(f"{wanted.name}: {wanted.hosts} hosts form a cluster")
         with house.formed(wanted.hosts, options, record.OUT / "logs" / wanted.name, mutation) as cluster:
-            told = _under_load(World(cluster), wanted, within_s)
+            deep = options[MODE] != ACTIVE
+            told = _under_load(World(cluster), wanted, within_s, deep=deep)
     path = record.write(told | {"mutation": mutation})
     _sum_up(told, path)
     return len(told["wrong"])
 
 
-def _under_load(world: World, wanted: Scenario, within_s: float | None) -> dict[str, Any]:
+def _under_load(world: World, wanted: Scenario, within_s: float | None, *, deep: bool) -> dict[str, Any]:
     world.cluster.wait_until_whole(WHOLE_S)
-    with Workload(world, house.ROOT) as workload:
+    with Workload(world, house.ROOT, deep=deep) as workload:
         player = Player(world, workload, say)
         if not workload.flows():
             raise ClusterError(
