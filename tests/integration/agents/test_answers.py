@@ -47,7 +47,8 @@ def test_a_message_that_comes_after_its_answer_gets_it_again(place: Bed):
     assert place.agent.runs_of(message) == 1
 
 
-@pytest.mark.parametrize("how", ["die", "hang"])
+# That an agent notices a broker that hangs is told by ``test_following``; it takes half a minute.
+@pytest.mark.parametrize("how", ["die", pytest.param("hang", marks=pytest.mark.slow)])
 def test_an_answer_that_nobody_could_take_is_given_to_the_next_leader(place: Bed, how: str):
     first, second = place.members
     message, go_on = begin(place)
