@@ -40,7 +40,10 @@ def verdict(world: World, workload: Workload, faults: Sequence[Struck]) -> list[
         workload.began,
     )  # fmt: skip
     found += [f"the term {term} was held by {who}" for term, who in _shared(workload.witness.holders)]
-    found += [f"a leader did not know of {each}" for reader in workload.readers for each in reader.forgotten]
+    if forgotten := [each for reader in workload.readers for each in reader.forgotten]:
+        found.append(
+            f"{len(forgotten)} times a leader did not know of something: {'; '.join(forgotten[:SHOWN])}"
+        )
     found += _late_truths(faults, workload.witness.listed)
     return found
 
