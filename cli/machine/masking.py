@@ -7,6 +7,7 @@ is a private key. So a secret that a later version adds is masked without a chan
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -72,10 +73,19 @@ def _shapes(secret: str) -> set[str]:
 
 
 def secrets_below(folder: Path) -> Iterator[str]:
-    """The secrets in the files of a folder; none when there is no such folder. Raises ``OSError``."""
-    for path in sorted(folder.rglob("*")) if folder.exists() else ():
-        if path.is_file() and path.stat().st_size < MOST_BYTES:
-            yield from secrets_in(path.name, path.read_bytes().decode(errors="replace"))
+    """The secrets in the files of a folder; none when there is no such folder.
+
+    Raises ``OSError`` when any of it cannot be read: what is not known cannot be masked.
+    """
+    for parent, _, names in os.walk(folder, onerror=_fail_unless_gone):
+        for path in (Path(parent, name) for name in sorted(names)):
+            if path.is_file() and path.stat().st_size < MOST_BYTES:
+                yield from secrets_in(path.name, path.read_bytes().decode(errors="replace"))
+
+
+def _fail_unless_gone(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise error
 
 
 def secrets_in(name: str, text: str) -> Iterator[str]:

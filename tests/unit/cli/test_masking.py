@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
-from cli.machine.masking import Masker, secrets_in
+from cli.machine.masking import Masker, secrets_below, secrets_in
 
 SAFE = Masker()
 KEY = "-----BEGIN EC PRIVATE KEY-----\nMHcCAQEEIOkzq1\nAwEHoUQDQgAE\n-----END EC PRIVATE KEY-----"
@@ -73,3 +75,16 @@ def test_a_known_secret_is_masked_in_every_shape_wherever_it_stands():
 
 def test_of_two_secrets_that_begin_alike_none_is_left_in_part():
     assert Masker(["abcdef", "abcdefghi"]).text("abcdefghi abcdef") == "*** ***"
+
+
+def test_a_folder_whose_secrets_cannot_be_read_is_no_folder_without_secrets(tmp_path, monkeypatch):
+    (tmp_path / "broker-password").write_text("xK7-long-word")
+    assert set(secrets_below(tmp_path)) == {"xK7-long-word"}
+    assert set(secrets_below(tmp_path / "none")) == set()
+
+    def closed(_path):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "scandir", closed)
+    with pytest.raises(PermissionError):
+        list(secrets_below(tmp_path))
