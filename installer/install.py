@@ -64,8 +64,8 @@ def install(config_file: Path, wishes: Wishes) -> None:
 
 
 def _make_node(config_file: Path, wanted: settings.Settings, config: NodeConfig) -> None:
-    say(f"The user {ACCOUNT}, folders, and {config_file}")
-    machine.make_account()
+    say(f"The users {ACCOUNT} and {machine.CONSUL_ACCOUNT}, folders, and {config_file}")
+    machine.make_accounts()
     machine.make_folders(config)
     machine.write(config_file, settings.rendered(wanted), 0o640, group=ACCOUNT)
     say("Keys, certificates, and an empty database")
@@ -82,7 +82,8 @@ def make_units(config_file: Path, config: NodeConfig) -> bool:
     _allow_sudo()
     machine.write(TMPFILES, units.folder_in_memory(config, ACCOUNT), mode=0o644)
     machine.run("systemd-tmpfiles", "--create", str(TMPFILES))
-    wanted = units.units(config, config_file, here, ACCOUNT)
+    own = {"consul": machine.consul_account(config)}
+    wanted = units.units(config, config_file, here, ACCOUNT, own)
     for name, text in wanted.items():
         changed |= machine.write(UNITS / name, text, mode=0o644)
     _remove_units(_our_units() - wanted.keys())
@@ -176,10 +177,10 @@ def remove(config_file: Path) -> None:
     _remove_units(_our_units())
     # systemd remembers units that have failed, also when they are gone.
     machine.systemctl("reset-failed")
-    say("Removing files, folders and the user")
+    say("Removing files, folders and the users")
     machine.remove(SUDOERS, TMPFILES, TRAMPOLINE)
     machine.remove(paths.run, paths.log, paths.state, paths.etc)
-    machine.remove_account()
+    machine.remove_accounts()
     done("The manager is removed. Its program is where you have put it.", removed=True)
 
 

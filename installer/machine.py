@@ -17,11 +17,12 @@ from orchestrator.clients.systemd import TRAMPOLINE, UNITS
 from orchestrator.config import CONFIG_VARIABLE, NodeConfig
 
 ACCOUNT = "cfyuser"
+CONSUL_ACCOUNT = "cfyuser_consul"
 SUDOERS = Path("/etc/sudoers.d/cloudify")
 TMPFILES = Path("/etc/tmpfiles.d/cloudify.conf")
 COMMAND_TIMEOUT_S = 120.0
 
-PASSABLE, OWN = 0o711, 0o750
+PASSABLE, OWN, PASSABLE_FOR_GROUP = 0o711, 0o750, 0o710
 """PostgreSQL's tools and rsync pass through the folders; what is in them is closed to others."""
 
 __all__ = ["ACCOUNT", "SUDOERS", "TMPFILES", "TRAMPOLINE", "UNITS"]
@@ -50,7 +51,7 @@ def run(*command: str, account: str | None = None, variables: Mapping[str, str] 
             timeout=COMMAND_TIMEOUT_S,
             user=user.pw_uid if user else None,
             group=user.pw_gid if user else None,
-            extra_groups=[] if user else None,
+            extra_groups=os.getgrouplist(user.pw_name, user.pw_gid) if user else None,
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
@@ -71,26 +72,34 @@ def systemctl(*words: str) -> str:
     return run("systemctl", *words)
 
 
-def make_account() -> None:
-    """Have the user and the group that everything runs as. Nobody can log in as it with a password."""
+def make_accounts() -> None:
+    """Have the users that everything runs as, with a group each. Nobody can log in as one with a password."""
+    # sshd runs a key's one command through the shell. And it takes "!" for an account that is locked.
+    _make_account(ACCOUNT, "/bin/sh")
+    _make_account(CONSUL_ACCOUNT, "/usr/sbin/nologin")
+    # What the manager's user shares with Consul is of that group.
+    run("usermod", "--append", "--groups", CONSUL_ACCOUNT, ACCOUNT)
+
+
+def _make_account(name: str, shell: str) -> None:
     with suppress(KeyError):
-        pwd.getpwnam(ACCOUNT)
+        pwd.getpwnam(name)
         return
     run(
         *("useradd", "--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent"),
-        # sshd runs a key's one command through the shell. And it takes "!" for an account that is locked.
-        *("--shell", "/bin/sh", "--password", "*", ACCOUNT),
+        *("--shell", shell, "--password", "*", name),
     )
 
 
-def remove_account() -> None:
-    """Remove the user, and its group with it."""
-    with suppress(KeyError):
-        pwd.getpwnam(ACCOUNT)
-        run("userdel", ACCOUNT)
-    with suppress(KeyError):
-        grp.getgrnam(ACCOUNT)
-        run("groupdel", ACCOUNT)
+def remove_accounts() -> None:
+    """Remove the users, and their groups with them."""
+    for name in (ACCOUNT, CONSUL_ACCOUNT):
+        with suppress(KeyError):
+            pwd.getpwnam(name)
+            run("userdel", name)
+        with suppress(KeyError):
+            grp.getgrnam(name)
+            run("groupdel", name)
 
 
 def make_folders(config: NodeConfig) -> None:
@@ -100,6 +109,24 @@ def make_folders(config: NodeConfig) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         os.chown(folder, user.pw_uid, user.pw_gid)
         folder.chmod(mode)
+    _make_home_of_consul(config.paths.consul_data)
+
+
+def _make_home_of_consul(data: Path) -> None:
+    """Have Consul's data folder. One that is there keeps its owner: Consul may be running as him."""
+    if not data.exists():
+        consul = pwd.getpwnam(CONSUL_ACCOUNT)
+        data.mkdir()
+        os.chown(data, consul.pw_uid, consul.pw_gid)
+        # "consul validate", which the manager's user runs, looks whether older data are there.
+        data.chmod(PASSABLE_FOR_GROUP)
+
+
+def consul_account(config: NodeConfig) -> str:
+    """Who Consul runs as: a user of its own, but on members that an earlier version has made."""
+    owner = config.paths.consul_data.lstat().st_uid
+    # The manager's user may put anything there: it shall not choose who else Consul runs as.
+    return CONSUL_ACCOUNT if owner == pwd.getpwnam(CONSUL_ACCOUNT).pw_uid else ACCOUNT
 
 
 def _own(config: NodeConfig) -> Sequence[Path]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from orchestrator.clients import consul_data
 from orchestrator.clients.programs import Program
 from orchestrator.clients.systemd import unit_of
 from orchestrator.config import CONFIG_VARIABLE, NodeConfig
@@ -37,20 +39,29 @@ HARDENED = (
     "ProtectControlGroups=yes",
     "ProtectClock=yes",
     "ProtectHostname=yes",
+    "ProtectProc=invisible",
     "RestrictNamespaces=yes",
     "RestrictRealtime=yes",
     "RestrictSUIDSGID=yes",
     "LockPersonality=yes",
     "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK",
     "SystemCallArchitectures=native",
+    "SystemCallFilter=@system-service",
+    "SystemCallErrorNumber=EPERM",
 )
 
 
 def units(
-    config: NodeConfig, config_file: Path, programs: Iterable[Program], account: str
+    config: NodeConfig, config_file: Path, programs: Iterable[Program], account: str, own: Mapping[str, str]
 ) -> Mapping[str, str]:
-    """The text of each unit, by its file name. ``account``: the user and group that all of them run as."""
-    made = {unit_of(each.name): _service(config, config_file, each, account) for each in programs}
+    """The text of each unit, by its file name.
+
+    ``account``: the user and group that they run as; ``own``: those of services that may have others.
+    """
+    made = {
+        unit_of(each.name): _service(config, config_file, each, own.get(each.name, account), account)
+        for each in programs
+    }
     return {TARGET: _target(), **made}
 
 
@@ -66,7 +77,8 @@ def _target() -> str:
     )
 
 
-def _service(config: NodeConfig, config_file: Path, program: Program, account: str) -> str:
+def _service(config: NodeConfig, config_file: Path, program: Program, account: str, usual: str) -> str:
+    apart = account != usual
     service = [
         "Type=exec",
         f"User={account}",
@@ -74,6 +86,7 @@ def _service(config: NodeConfig, config_file: Path, program: Program, account: s
         "UMask=0077",
         f"WorkingDirectory={config.paths.state}",
         f'Environment="{CONFIG_VARIABLE}={config_file}"',
+        *(_with_data_of_its_own(config) if apart else ()),
         "ExecStart=" + _command(program.command),
         f"Restart={'always' if program.autorestart else 'no'}",
         "RestartSec=1",
@@ -82,7 +95,7 @@ def _service(config: NodeConfig, config_file: Path, program: Program, account: s
         f"KillSignal=SIG{program.stop_signal}",
         f"TimeoutStopSec={program.stop_wait_s:g}",
         "LimitNOFILE=65536",
-        *_protection(config, program.name),
+        *_protection(config, program.name, apart=apart),
     ]
     return _text(
         Unit=[
@@ -97,9 +110,18 @@ def _service(config: NodeConfig, config_file: Path, program: Program, account: s
     )
 
 
-def _protection(config: NodeConfig, name: str) -> list[str]:
+def _with_data_of_its_own(config: NodeConfig) -> list[str]:
+    """Only Consul itself can delete what it has of a cluster that the node has left (``consul_data``)."""
+    script = str(Path(consul_data.__file__).resolve())
+    folders = (str(config.paths.consul_etc), str(config.paths.consul_data))
+    command = _command((sys.executable, "-I", "-S", script, *folders))
+    return [f"ExecStartPre={command}", f"ExecStopPost={command}"]
+
+
+def _protection(config: NodeConfig, name: str, *, apart: bool) -> list[str]:
     paths = config.paths
-    writable = f"ReadWritePaths={paths.etc} {paths.state} {paths.run} {paths.log}"
+    folders = [paths.consul_data] if apart else [paths.etc, paths.state, paths.run, paths.log]
+    writable = f"ReadWritePaths={' '.join(map(str, folders))}"
     if name in USES_SUDO | RUNS_OTHERS_CODE:
         return [*SPARING, writable]
     low_ports = ["CAP_NET_BIND_SERVICE"] if name in BINDS_LOW_PORTS else []

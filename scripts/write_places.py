@@ -31,7 +31,8 @@ FILES_INTRODUCTION = f"""# Files
 
 {MARK}
 The folders are [settings](configuration.md#paths). What is marked as secret can be read by the manager's user
-and by root alone, and is never in a [bundle for support](../how-to/troubleshoot.md#a-bundle-for-support).
+and by root alone (what Consul reads, by its user too), and is never in a
+[bundle for support](../how-to/troubleshoot.md#a-bundle-for-support).
 `cfy_manager remove -f` removes all of it.
 """
 

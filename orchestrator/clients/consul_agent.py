@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from orchestrator.clients import consul_home
 from orchestrator.clients.consul.checks import GUARD, guard_check
 from orchestrator.clients.files import write_atomically
 from orchestrator.config import NodeConfig
@@ -118,7 +119,8 @@ def write(config: NodeConfig, settings: AgentSettings) -> None:
     """
     content = configuration(config, settings, installed_version())
     write_atomically(agent_file(config), json.dumps(content, indent=1) + "\n")
-    config.paths.consul_data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    consul_home.begin_life(config)
+    consul_home.share(config, agent_file(config))
     _check(config)
 
 

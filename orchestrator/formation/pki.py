@@ -19,8 +19,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from orchestrator.clients import consul_home
 from orchestrator.clients.files import write_atomically
-from orchestrator.clients.keypairs import KeyPair, install_pair, read_pair
+from orchestrator.clients.keypairs import KEY, KeyPair, install_pair, read_pair
 from orchestrator.config import NodeConfig
 from orchestrator.model.errors import Refused
 
@@ -116,7 +117,7 @@ def install_leaves(config: NodeConfig, pairs: Mapping[str, KeyPair]) -> None:
 def _install(config: NodeConfig, leaf: str, pair: KeyPair) -> None:
     folder = folder_of(config, leaf)
     if leaf != POSTGRES:
-        install_pair(folder, pair)
+        install_pair(folder, pair, lambda path: _give_to_consul(config, path))
         return
     folder.mkdir(parents=True, exist_ok=True)
     write_atomically(folder / "ca.pem", read_ca(config.paths.ssl).certificate)
@@ -124,6 +125,11 @@ def _install(config: NodeConfig, leaf: str, pair: KeyPair) -> None:
     install_pair(folder, pair, lambda path: give_to_postgres(config, path))
     give_to_postgres(config, folder)
     folder.chmod(0o700)
+
+
+def _give_to_consul(config: NodeConfig, path: Path) -> None:
+    if path.name == KEY:
+        consul_home.share(config, path)
 
 
 def issued_for(ssl: Path, ca: Path | None = None) -> str | None:

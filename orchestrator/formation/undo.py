@@ -7,9 +7,8 @@ process has left behind, and can itself be killed and run again.
 from __future__ import annotations
 
 import logging
-import shutil
 
-from orchestrator.clients import Clients, ssh_files
+from orchestrator.clients import Clients, consul_home, ssh_files
 from orchestrator.clients.consul_agent import agent_file
 from orchestrator.config import NodeConfig
 from orchestrator.formation import keeping
@@ -47,6 +46,7 @@ def leave_consul(clients: Clients, *, forget: bool = True) -> None:
     config = clients.config
     # Without its configuration an agent that has left cannot be started again and come back.
     agent_file(config).unlink(missing_ok=True)
+    consul_home.end_life(config)
     if "consul" in clients.services.running():
         try:
             if forget:
@@ -55,7 +55,7 @@ def leave_consul(clients: Clients, *, forget: bool = True) -> None:
         except ClusterError as error:
             log.warning("Consul could not be left in good order: %s", error)
     clients.services.stop("consul")
-    shutil.rmtree(config.paths.consul_data, ignore_errors=True)
+    consul_home.delete(config)
 
 
 def forget_cluster(config: NodeConfig) -> None:

@@ -14,7 +14,8 @@ FOLDERS = {
     "log": "/var/log/cloudify",
 }
 SSH = 8303
-OPEN_TO_OTHERS = 0o077
+OPEN_TO_OTHERS = 0o037
+"""What Consul has to read it reads by its group; what is in which group test_walking_a_node looks at."""
 
 
 def pattern(place) -> re.Pattern[str]:

@@ -13,10 +13,11 @@ from orchestrator.clients.systemd import unit_of
 from orchestrator.config import NodeConfig
 
 CONFIG, FILE = NodeConfig(host_ip="10.0.0.1"), Path("/etc/cloudify/manager.toml")
+OWN = {"consul": "cfyuser_consul"}
 
 
 def made(*programs: Program) -> dict[str, list[str]]:
-    return {name: text.splitlines() for name, text in units(CONFIG, FILE, programs, "cfyuser").items()}
+    return {name: text.splitlines() for name, text in units(CONFIG, FILE, programs, "cfyuser", OWN).items()}
 
 
 @pytest.fixture(scope="module")
@@ -38,8 +39,24 @@ def test_every_name_is_recognised_as_ours(all_units):
 
 def test_nothing_runs_as_root(all_units):
     for name in set(all_units) - {TARGET}:
-        assert "User=cfyuser" in all_units[name]
-        assert "Group=cfyuser" in all_units[name]
+        account = "cfyuser_consul" if "consul.service" in name else "cfyuser"
+        assert f"User={account}" in all_units[name]
+        assert f"Group={account}" in all_units[name]
+
+
+def test_consul_writes_nothing_but_its_data_and_deletes_those_of_an_earlier_life_itself(all_units):
+    consul = all_units[unit_of("consul")]
+    assert "ReadWritePaths=/var/lib/cloudify/consul" in consul
+    for when in ("ExecStartPre", "ExecStopPost"):
+        (line,) = [line for line in consul if line.startswith(f"{when}=")]
+        assert line.endswith('consul_data.py" "/etc/cloudify/consul" "/var/lib/cloudify/consul"')
+
+
+def test_a_consul_that_runs_as_the_managers_user_goes_on_to(monkeypatch):
+    monkeypatch.setitem(OWN, "consul", "cfyuser")
+    consul = made(*programs(CONFIG, member=True, root=False))[unit_of("consul")]
+    assert "User=cfyuser" in consul
+    assert not [line for line in consul if line.startswith("ExecStartPre")]
 
 
 def test_only_who_needs_sudo_or_runs_other_peoples_programs_is_protected_sparingly(all_units):
