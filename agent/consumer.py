@@ -47,8 +47,20 @@ class FollowingConsumer(Consumer):
 
     def _look(self) -> None:
         """A broker that hangs, or whose machine is gone, says nothing. An error here is a lost connection."""
-        if self._link is not None:
+        if self._link is None:
+            return
+        try:
             self._link.ping()
+        except redis.RedisError:
+            self._ask_no_more()
+            raise
+
+    def _ask_no_more(self) -> None:
+        """Leave it without a word: kombu closes a channel by asking its broker, and would wait twice."""
+        transport = self.connection._transport  # noqa: SLF001  # the property would connect anew
+        for channel in (*transport.channels, *transport._avail_channels):  # noqa: SLF001  # has no other name
+            channel._in_poll = None  # noqa: SLF001  # whose answer ``close`` waits for
+            channel._fanout_queues.clear()  # noqa: SLF001  # whose bindings it takes out
 
 
 def _pause(wait_s: float) -> None:
