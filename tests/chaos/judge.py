@@ -22,6 +22,7 @@ POLL_S = 1.0
 TRUTH_S = 20.0
 """For how long the list of nodes may be wrong about a host that cannot be reached."""
 
+IN_FLIGHT_S = 2.0
 SHOWN = 5
 SCHEMA = "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'"
 DIGEST = (
@@ -139,9 +140,10 @@ def interruption(
         return {"interruption_s": None, "detection_s": None, "after_detection_s": None}
     before, after = max(gaps, key=lambda gap: gap[1] - max(gap[0], struck.at))
     began = max(before, struck.at)
-    noticed = next((at for at in sorted(freed) if began <= at <= after), None)
+    # What was asked for before the lease became free may be answered a moment after that.
+    noticed = next((at for at in sorted(freed) if max(struck.at, began - IN_FLIGHT_S) <= at <= after), None)
     return {
         "interruption_s": round(after - began, 3),
-        "detection_s": None if noticed is None else round(noticed - began, 3),
-        "after_detection_s": round(after - (began if noticed is None else noticed), 3),
+        "detection_s": None if noticed is None else round(max(0.0, noticed - began), 3),
+        "after_detection_s": round(after - max(began, noticed or 0.0), 3),
     }
