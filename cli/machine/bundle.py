@@ -47,7 +47,7 @@ def command(node: Node, /, file: Path | None) -> None:
     packed = _pack(source, masker, file, name)
     missing = {part: reason for part, reason in packed.items() if reason}
     size = file.stat().st_size
-    lines = [f"{file} ({size / 1024 / 1024:.1f} MiB). Passwords, keys and tokens are masked."]
+    lines = [f"{file} ({size / 1024:.0f} KiB). Passwords, keys and tokens are masked."]
     lines += [f"Not in it: {part}: {reason}" for part, reason in missing.items()]
     node.out.done("\n".join(lines), {"file": str(file), "size": size, "missing": missing})
 
@@ -78,12 +78,13 @@ class _Packing:
         told: dict[str, str | None] = {}
         for part, gather in PARTS.items():
             source.node.out.progress(part)
-            reasons = []
+            missing: dict[str, list[str]] = {}
             for found in gather(source):
                 if found.reason:
-                    reasons.append(f"{found.path}: {found.reason}" if found.path else found.reason)
+                    missing.setdefault(" ".join(found.reason.split()), []).append(found.path)
                 else:
                     self._add(f"{part}/{found.path}", found.text)
+            reasons = [f"{', '.join(paths)}: {reason}" for reason, paths in missing.items()]
             told[part] = self._masker.text("; ".join(reasons)) or None
         manifest = {"made": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "missing": told}
         self._add("manifest.json", json.dumps(manifest, indent=1))

@@ -68,7 +68,7 @@ class Source:
         found = sorted({path for pattern in patterns for path in folder.glob(pattern) if path.is_file()})
         yield from (self.file(path, str(path.relative_to(folder))) for path in found)
         if not folder.exists():
-            yield Found("", reason=f"there is no {folder}")
+            yield Found("files", reason=f"there is no {folder}")
 
     def command(self, name: str, *words: str, user: int | None = None) -> Found:
         """What a command prints."""
