@@ -114,12 +114,25 @@ def make_folders(config: NodeConfig) -> None:
 
 def _make_home_of_consul(data: Path) -> None:
     """Have Consul's data folder. One that is there keeps its owner: Consul may be running as him."""
-    if not data.exists():
-        consul = pwd.getpwnam(CONSUL_ACCOUNT)
-        data.mkdir()
-        os.chown(data, consul.pw_uid, consul.pw_gid)
-        # "consul validate", which the manager's user runs, looks whether older data are there.
-        data.chmod(PASSABLE_FOR_GROUP)
+    if data.exists():
+        return
+    consul = pwd.getpwnam(CONSUL_ACCOUNT)
+    data.mkdir()
+    # "consul validate", which the manager's user runs, looks whether older data are there.
+    give(data, consul.pw_uid, consul.pw_gid, PASSABLE_FOR_GROUP)
+
+
+def give(path: Path, user: int, group: int, mode: int) -> None:
+    """Set owner and mode of a file or folder. Raises ``OSError`` for a link.
+
+    The manager's user can put links where root does this, and shall not get with one what is root's.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    try:
+        os.fchown(descriptor, user, group)
+        os.fchmod(descriptor, mode)
+    finally:
+        os.close(descriptor)
 
 
 def consul_account(config: NodeConfig) -> str:
@@ -138,8 +151,7 @@ def write(path: Path, text: str, mode: int, group: str = "root") -> bool:
     changed = not path.exists() or path.read_text() != text
     if changed:
         write_atomically(path, text, mode=mode)
-    path.chmod(mode)
-    os.chown(path, 0, grp.getgrnam(group).gr_gid)
+    give(path, 0, grp.getgrnam(group).gr_gid, mode)
     return changed
 
 
