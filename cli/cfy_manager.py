@@ -38,6 +38,10 @@ COMMANDS = {
         "cli.machine.haproxy:command",
         "Print the configuration of an HAProxy in front of this cluster.",
     ),
+    "recover-quorum": (
+        "cli.machine.quorum:recover_quorum",
+        "Make a cluster of this node alone: the majority is lost for good.",
+    ),
     "logs": ("cli.machine.logs:group", "Show what all services of this node say, in the order of time."),
     "status": ("cli.machine.status:command", "Show how this node is, and where it stands towards a cluster."),
     "users": (

@@ -16,7 +16,7 @@ from orchestrator import wiring
 from orchestrator.clients import Clients
 from orchestrator.clients.clock import now_s
 from orchestrator.decide import decide
-from orchestrator.formation import certificates
+from orchestrator.formation import certificates, quorum
 from orchestrator.formation import force as forcing
 from orchestrator.formation import join as joining
 from orchestrator.formation import remove as removing
@@ -153,6 +153,12 @@ def resume() -> None:
 def force_leader() -> str:
     """Have this node lead without what the last leader alone had; gives that one's name."""
     return forcing.force_leader(current_node().clients)
+
+
+@app.task(name="formation.recover_quorum", **LASTING)
+def recover_quorum() -> None:
+    """Make a cluster of this node alone, because the others are lost for good."""
+    _carry_out(current_node().clients.me, quorum.recover)
 
 
 def _set_paused(*, paused: bool) -> None:

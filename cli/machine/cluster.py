@@ -37,11 +37,11 @@ def start(node: Node, member: NewMember, timeout_s: float) -> None:
     if node.ask("formation.status").get("initialized"):
         raise CliError("This manager already belongs to a cluster.", "See which: cfy_manager status")
     node.ask("formation.begin", message=f"Starting a cluster; its first node is {request['node_name']}.")
-    _follow(node, node.begin("formation.start", **request), timeout_s)
+    follow(node, node.begin("formation.start", **request), timeout_s)
     node.out.done(f"The cluster is started, and {request['node_name']} leads it.", request)
 
 
-def _follow(node: Node, work: Work, timeout_s: float) -> Any:
+def follow(node: Node, work: Work, timeout_s: float) -> Any:
     """Show what the node says while it works, and return what comes of it."""
     progress = Progress(lambda since: node.ask("formation.status", since=since), node.out)
 
@@ -83,11 +83,12 @@ def force_leader(node: Node, /, lose_writes: bool, timeout_s: float) -> None:
         )
     lost = node.ask("formation.force_leader")
     node.out.progress(f"Waiting until {lost} cannot believe any more that it leads.")
-    Deadline(timeout_s).wait_for(lambda: _leads(node), "this node does not lead yet", FORCED_INTERVAL_S)
+    Deadline(timeout_s).wait_for(lambda: leads(node), "this node does not lead yet", FORCED_INTERVAL_S)
     node.out.done(f"This node leads. What {lost} alone had is lost.", {"lost": lost})
 
 
-def _leads(node: Node) -> bool | None:
+def leads(node: Node) -> bool | None:
+    """Whether this node takes writes as the leader."""
     return bool(node.ask("formation.status").get("serving")) or None
 
 

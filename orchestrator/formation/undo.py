@@ -66,6 +66,8 @@ def forget_cluster(config: NodeConfig) -> None:
         config.paths.lease_file,
         config.paths.word_file,
         config.paths.state / "alone",
+        config.paths.state / "minority",
+        config.paths.state / "members",
         run / "office",
         run / "session",
         run / "follow-attempts",

@@ -60,3 +60,27 @@ def test_who_is_left_alone_takes_writes_and_leads_with_them_when_the_others_are_
     )
     after = house.ask(left, "cluster", "nodes", "list")
     assert WARNING not in after.text
+
+
+def test_the_majority_is_lost_for_good_and_a_survivor_becomes_a_cluster_that_others_join(cluster, house):
+    old = cluster.leader()
+    left, other = house.others(old)
+    before = a_new_tenant(cluster)
+    other.kill()
+    refused = house.cfy_manager(left, "recover-quorum", "--lose-members")
+    assert (refused.exit_code, "nothing to recover" in refused.text) == (1, True)
+    old.kill(include_consul=True)
+
+    assert "If enough of their machines" in house.cfy_manager(left, "recover-quorum").text
+    done = house.cfy_manager(left, "recover-quorum", "--lose-members")
+    assert done.exit_code == 0, done.text
+    assert cluster.leader() is left
+    assert before in tenants_of(cluster)
+    assert [node["name"] for node in cluster.members()] == [left.name]
+
+    joined = house.new_manager()
+    house.cfy.join_cluster(joined, left)
+    assert cluster.wait_until_whole(WHOLE_S, left.name, joined.name) is left
+    assert before in tenants_of(cluster)
+    # Two of the old members would be a majority of the old cluster, if anybody started them.
+    house.destroy()

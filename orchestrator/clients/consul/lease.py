@@ -88,6 +88,15 @@ class LeaseOperations(Connection):
         """Replace the sync record. Raises ``LeaseLost``, ``StaleTerm``, ``Stale``."""
         self._write_as_leader(session, record.term, keys.SYNC, record)
 
+    def override_record(self, record: SyncRecord, *, at_lease: int) -> None:
+        """Replace the sync record without the lease: an operator's last word, when nobody is left to ask.
+
+        ``at_lease``: the free lease's ModifyIndex. Raises ``Stale`` when it has changed since.
+        """
+        write = operation("set", keys.SYNC, encode(record))
+        if self._transact([check_unchanged(keys.LEASE, at_lease), write]) is not None:
+            raise Stale("The sync record was not replaced: the lease has changed meanwhile.")
+
     def put_switchover(self, session: str | None, switchover: Switchover) -> None:
         """Ask for a switchover, or (with a session) say as the leader how far it is.
 
