@@ -65,6 +65,7 @@ PLACES = (
     Place("etc", "ssh/rsyncd.conf", "What replicas may read by rsync."),
     Place("etc", "consul/agent.json", "Consul; only while the node has a cluster. Gossip key.", secret=True),
     Place("etc", "consul/life", "Which start or join of a cluster Consul's data belong to."),
+    Place("etc", "consul/only-server", "Consul shall go on alone (`recover-quorum`)."),
     Place("etc", "postgres/postgresql.conf", "PostgreSQL; your own settings: `postgres.settings`."),
     Place("etc", "postgres/replication.conf", "Whom to follow, whom to wait for. The loop writes it."),
     Place("etc", "postgres/pg_hba.conf", "Who gets into the database."),

@@ -6,14 +6,17 @@ may not touch its data then; Consul may read what is shared with it, through its
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import uuid
 from pathlib import Path
 
-from orchestrator.clients.consul_data import LIFE
+from orchestrator.clients.consul.http import endpoint
+from orchestrator.clients.consul_data import LIFE, ONLY_SERVER, make_only_server
 from orchestrator.clients.files import write_atomically
 from orchestrator.config import NodeConfig
+from orchestrator.model.errors import ConfigurationError
 
 SHARED, SHARED_FOLDER = 0o640, 0o750
 
@@ -45,6 +48,8 @@ def begin_life(config: NodeConfig) -> None:
 def end_life(config: NodeConfig) -> None:
     """To be called before Consul is stopped for good. Consul's own user deletes its data when it stops."""
     _life(config).unlink(missing_ok=True)
+    # In another life it would take a server out of the midst of its cluster.
+    (config.paths.consul_etc / ONLY_SERVER).unlink(missing_ok=True)
 
 
 def delete(config: NodeConfig) -> None:
@@ -55,3 +60,20 @@ def delete(config: NodeConfig) -> None:
 
 def _life(config: NodeConfig) -> Path:
     return config.paths.consul_etc / LIFE
+
+
+def ask_for_only_server(config: NodeConfig) -> None:
+    """Have Consul, which does not run, go on with this server alone when it is started next.
+
+    Raises ``ConfigurationError`` when there are no data of Consul's to go on with.
+    """
+    asked = {"address": endpoint(config.host_ip, config.ports.consul_server), "asked": uuid.uuid4().hex}
+    file = config.paths.consul_etc / ONLY_SERVER
+    write_atomically(file, json.dumps(asked))
+    if is_of_another_user(config):
+        share(config, file)
+        return
+    try:
+        make_only_server(config.paths.consul_etc, config.paths.consul_data)
+    except OSError as error:
+        raise ConfigurationError(f"Consul's data, without which nothing is left: {error}") from error

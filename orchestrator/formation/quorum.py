@@ -7,17 +7,14 @@ nobody.
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
-from orchestrator.clients import Clients, consul_agent
+from orchestrator.clients import Clients, consul_agent, consul_home
 from orchestrator.clients.consul.http import endpoint
 from orchestrator.clients.consul_agent import AgentSettings
-from orchestrator.clients.files import write_atomically
-from orchestrator.config import NodeConfig
 from orchestrator.formation import steps
 from orchestrator.formation.steps import Say
-from orchestrator.model.errors import ConfigurationError, Refused
+from orchestrator.model.errors import Refused
 from orchestrator.model.snapshot import Forced, MembershipState
 from orchestrator.model.spec import Options
 from orchestrator.record import journal, known, membership
@@ -66,26 +63,12 @@ def recover(clients: Clients, say: Say) -> None:
 
 
 def _make_only_server(clients: Clients, options: Options) -> None:
-    config = clients.config
     clients.services.stop("consul")
-    # The keys that it knows of before would count for more than the one in its configuration.
-    (config.paths.consul_data / "serf" / "local.keyring").unlink(missing_ok=True)
-    write_atomically(config.paths.consul_data / "raft" / "peers.json", _only_server(config))
+    consul_home.ask_for_only_server(clients.config)
     settings = AgentSettings(
         clients.me, consul_agent.new_gossip_key(), raft_multiplier=options.consul_raft_multiplier
     )
     steps.start_consul(clients, settings)
-
-
-def _only_server(config: NodeConfig) -> str:
-    try:
-        identity = (config.paths.consul_data / "node-id").read_text().strip()
-    except OSError as error:
-        raise ConfigurationError(
-            f"Consul's data cannot be read, and with it nothing is left: {error}"
-        ) from error
-    address = endpoint(config.host_ip, config.ports.consul_server)
-    return json.dumps([{"id": identity, "address": address, "non_voter": False}])
 
 
 def _forget_others(clients: Clients, say: Say) -> None:

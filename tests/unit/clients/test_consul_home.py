@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 
@@ -107,3 +108,42 @@ def test_nothing_is_shared_where_consul_runs_as_the_nodes_user(config):
     file.touch(mode=0o600)
     consul_home.share(config, file)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def recovered_with(config):
+    """What Consul is told of its servers when it starts; None when it is told nothing."""
+    file = config.paths.consul_data / "raft" / "peers.json"
+    return json.loads(file.read_text()) if file.exists() else None
+
+
+@pytest.mark.parametrize("own_user", [True, False])
+def test_a_server_goes_on_alone_once_for_each_time_that_it_was_asked_to(config, own_user, monkeypatch):
+    if own_user:
+        monkeypatch.setattr(consul_home.os, "geteuid", lambda: os.getuid() + 1)
+        monkeypatch.setattr(consul_home.os, "chown", lambda *_: None)
+    start = clean if own_user else (lambda _: None)  # The node's own user does it when it is asked to.
+    consul_home.begin_life(config)
+    start(config)
+    write_raft(config)
+    (config.paths.consul_data / "node-id").write_text("a-server\n")
+    keyring = config.paths.consul_data / "serf" / "local.keyring"
+    keyring.parent.mkdir()
+    keyring.write_text("old keys")
+
+    consul_home.ask_for_only_server(config)
+    start(config)
+    assert recovered_with(config) == [{"id": "a-server", "address": "127.0.0.1:8300", "non_voter": False}]
+    assert not keyring.exists()
+    assert raft(config).exists()
+
+    # Consul deletes the file when it has read it.
+    (config.paths.consul_data / "raft" / "peers.json").unlink()
+    start(config)
+    assert recovered_with(config) is None
+
+
+def test_in_another_life_it_is_not_asked_for_any_more(apart):
+    consul_home.begin_life(apart)
+    (apart.paths.consul_etc / "only-server").write_text("{}")
+    consul_home.end_life(apart)
+    assert not (apart.paths.consul_etc / "only-server").exists()
