@@ -148,10 +148,12 @@ def healthiest_candidate(snapshot: Snapshot, spec: Spec) -> str | None:
     view = view_of(snapshot)
     if view.record is None:
         return None
+    # Nobody can receive from a leader without a database: soon that says nothing against a replica any more.
+    excused = {"database"} if snapshot.database_failing_s >= spec.drop_after_s else frozenset()
     able = [
         name
         for name in view.record.members & frozenset(view.members)
-        if view.health.get(name, frozenset()) >= CANDIDATE_CHECKS
+        if view.health.get(name, frozenset()) >= CANDIDATE_CHECKS - excused
     ]
     return max(able, key=lambda name: (view.members[name].priority, name), default=None)
 

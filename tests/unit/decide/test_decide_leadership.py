@@ -182,10 +182,24 @@ def test_a_session_of_an_earlier_life_is_ended():
     assert leadership.end_own_stale_session(replica(), SPEC) is None
 
 
+NOT_RECEIVING = {"health": {name: CANDIDATE_CHECKS - {"database"} for name in ("n2", "n3")}}
+"""Who follows a leader whose database is gone has nothing to receive, and its own check fails."""
+
+
+@pytest.mark.parametrize(
+    ("failing_s", "steps_down"),
+    [(0.1, False), (SPEC.drop_after_s - 0.1, False), (SPEC.drop_after_s, True)],
+)
+def test_a_leader_whose_database_cannot_be_started_is_not_kept_in_office_by_that(failing_s, steps_down):
+    snapshot = leader(database_failing_s=failing_s, cluster=NOT_RECEIVING)
+    assert isinstance(leadership.step_down(snapshot, SPEC), StepDown) == steps_down
+
+
 @pytest.mark.parametrize(
     ("changes", "action"),
     [
         ({}, None),
+        ({"database_failing_s": 9.0, "cluster": {"health": {}}}, None),
         ({"database_failing_s": 0.1}, StepDown(TERM, "its database is down")),
         ({"services_failing_s": 10.0}, HandOver(TERM, "n3")),
         ({"services_failing_s": 9.0}, None),
