@@ -108,7 +108,8 @@ def _wrong(run: Run) -> Iterator[str]:
 
 def _scenarios(runs: Sequence[Run]) -> Iterator[str]:
     yield "| scenario | faults | acknowledged | broken promises |\n|---|---|---|---|"
-    for run in runs:
+    newest = {run["scenario"]: run for run in sorted(runs, key=lambda run: run["began"])}
+    for run in newest.values():
         acknowledged = sum(each["acknowledged"] for each in run["clients"])
         yield f"| {run['scenario']} | {len(run['faults'])} | {acknowledged} | {len(run['wrong'])} |"
     yield ""
