@@ -43,7 +43,7 @@ class Peers:
         Returns whether it is known to be stopped, after ``timeout_s`` at the latest. It never raises: a
         machine that cannot be reached, or that proves to be another one, is not fenced, and no more is known.
         """
-        deadline = _Deadline(timeout_s)
+        deadline = self._in_a_hurry(timeout_s)
         try:
             answer = self._ask(member, f"fence {term}", deadline)
         except (OSError, EOFError, ValueError, PeerUnavailable) as error:
@@ -62,7 +62,7 @@ class Peers:
         They are asked at once, and who has not answered after ``timeout_s`` does not. It never raises.
         """
         request = f"confirm {office.term} {office.modified} {int(for_s * 1000)} {self._me}"
-        deadline = _Deadline(timeout_s)
+        deadline = self._in_a_hurry(timeout_s)
 
         def follows(member: Member) -> bool:
             try:
@@ -74,8 +74,11 @@ class Peers:
         return frozenset(name for name, yes in _each_at_once(follows, office.members).items() if yes)
 
     def standings(self, members: Mapping[str, Member], timeout_s: float) -> Mapping[str, Standing]:
-        """How those of ``members`` stand that answer in time. They are asked at once; it never raises."""
-        deadline = _Deadline(timeout_s)
+        """How those of ``members`` stand that answer in time. They are asked at once; it never raises.
+
+        Who is only slow is waited for: to take him for lost would make a second history.
+        """
+        deadline = _Deadline(timeout_s, timeout_s)
 
         def standing(member: Member) -> Standing | None:
             try:
@@ -87,10 +90,12 @@ class Peers:
         answers = _each_at_once(standing, members)
         return {name: answer for name, answer in answers.items() if answer is not None}
 
+    def _in_a_hurry(self, timeout_s: float) -> _Deadline:
+        return _Deadline(timeout_s, self._config.timing.fence_connect_timeout_s)
+
     def _ask(self, member: Member, request: str, deadline: _Deadline) -> str:
-        connect_timeout_s = self._config.timing.fence_connect_timeout_s
         address = (member.host_ip, self._config.ports.ssh)
-        with socket.create_connection(address, timeout=deadline.at_most(connect_timeout_s)) as connection:
+        with socket.create_connection(address, timeout=deadline.for_sign_of_life_s()) as connection:
             # Small messages go back and forth: otherwise three of them wait 40 ms for the one before.
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             return self._converse(connection, member, request, deadline)
@@ -106,7 +111,7 @@ class Peers:
         watchdog.start()
         try:
             # A frozen machine's kernel still accepts connections; the banner shows that nobody is there.
-            transport.banner_timeout = deadline.at_most(self._config.timing.fence_connect_timeout_s)
+            transport.banner_timeout = deadline.for_sign_of_life_s()
             transport.auth_timeout = deadline.left_s()
             transport.start_client(timeout=deadline.left_s())
             _check_identity(transport, member)
@@ -164,10 +169,11 @@ def _request(transport: paramiko.Transport, request: str, deadline: _Deadline) -
 
 
 class _Deadline:
-    """One bound over many waits."""
+    """One bound over many waits. ``sign_of_life_s``: how long a machine may be silent at first."""
 
-    def __init__(self, timeout_s: float) -> None:
+    def __init__(self, timeout_s: float, sign_of_life_s: float) -> None:
         self._at_s = time.monotonic() + timeout_s
+        self._sign_of_life_s = sign_of_life_s
 
     def left_s(self) -> float:
         """What is left, in seconds. Raises ``PeerUnavailable`` when nothing is."""
@@ -176,6 +182,6 @@ class _Deadline:
             raise PeerUnavailable("no answer in time")
         return left
 
-    def at_most(self, limit_s: float) -> float:
-        """What is left, but not more than ``limit_s``."""
-        return min(limit_s, self.left_s())
+    def for_sign_of_life_s(self) -> float:
+        """How long to wait for a first answer. Raises as ``left_s``."""
+        return min(self._sign_of_life_s, self.left_s())

@@ -61,7 +61,7 @@ class Observer:
             known_leader=told.leader,
             word=word.read(clients.config),
             minority=mark,
-            company=self._company(cut_off_s) if membership is MembershipState.MEMBER else None,
+            company=self._company(cut_off_s, began_s) if membership is MembershipState.MEMBER else None,
             claiming_s=self._claiming_s(view, began_s),
             cut_off_s=cut_off_s,
             absent_s=self._absent_s(view, database, began_s),
@@ -85,12 +85,17 @@ class Observer:
             return confirmation.confirmed_until_s(self.clients, told, self.lease_ttl_s)
         return told.confirmed_until_s if view.lease.free else 0.0
 
-    def _company(self, cut_off_s: float) -> Company | None:
-        """Whom this node can reach, once it has been cut off for long; to ask costs a second or two."""
+    def _company(self, cut_off_s: float, now_s: float) -> Company | None:
+        """Whom this node can reach, once it has been cut off for long; to ask costs a second or more.
+
+        That they are few has to be seen more than once: one look that fails makes no second history.
+        """
         wants_to_know = self.spec.options.minority_mode in (ACTIVE, READ_ONLY)
         if not wants_to_know or cut_off_s < self.spec.minority_after_s:
             return None
-        return company.reachable(self.clients)
+        found = company.reachable(self.clients)
+        lonely_s = self.stopwatch.true_for_s("lonely", value=found.is_minority, now_s=now_s)
+        return None if found.is_minority and lonely_s < company.SURE_AFTER_S else found
 
     def _claiming_s(self, view: ClusterView | None, now_s: float) -> float:
         """For how long its claim has been without an answer."""

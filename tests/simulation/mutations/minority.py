@@ -9,12 +9,12 @@ from tests.simulation.mutations.catalogue import Swap, mutation
 from tests.simulation.mutations.climates import ALONE, LATEST
 
 
-@mutation("what was written alone counts as what the others acknowledged", seed=80, climate=ALONE)
+@mutation("what was written alone counts as what the others acknowledged", seed=191, climate=ALONE)
 def alone_is_as_good_as_together(swap: Swap) -> None:
     swap(leadership, "minority", SimpleNamespace(read=lambda _: None))
 
 
-@mutation("a node acts alone without the mark that it may have something to lose", seed=10, climate=ALONE)
+@mutation("a node acts alone without the mark that it may have something to lose", seed=11, climate=ALONE)
 def nothing_to_lose(swap: Swap) -> None:
     swap(minority, "alone", SimpleNamespace(read=lambda _: None, begin=lambda *_: None))
 
