@@ -1,7 +1,7 @@
 # `make help` lists what can be done. `make demo` and `make test` need nothing prepared.
 .DEFAULT_GOAL := help
 .PHONY: help setup demo demo-stop test test-unit test-slow test-bed test-cluster vagrant-lxc lint format docs lock clean \
-        simulate chaos chaos-down bench-failover bench-calm bench-idle bench-files bench-rest \
+        simulate chaos chaos-down bench-failover bench-calm bench-idle bench-files bench-rest bench-install \
         bench-resume bench-workflows
 
 python := .venv/bin/python
@@ -68,6 +68,9 @@ bench-files: setup ## mirroring files beside plain rsync, and how soon an upload
 
 bench-rest: setup ## how fast reads are answered, alone and in a cluster, and what the lease gate costs
 	@$(python) -m benchmarks.rest $(ARGS)
+
+bench-install: setup ## from nothing to a cluster of three machines with systemd (as root, with what test-bed needs)
+	@$(python) -m benchmarks.install $(ARGS)
 
 bench-workflows: setup ## operations per second of the engine, beside a bare Celery group
 	@$(python) -m benchmarks.workflows $(ARGS)

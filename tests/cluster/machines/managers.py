@@ -70,7 +70,8 @@ class Managers:
         """Install the manager on a machine by the command alone; gives what that told."""
         variables = ("env", f"CLOUDIFY_ADMIN_PASSWORD={PASSWORD}")
         done = node.run(*variables, f"{BIN}/cfy_manager", "--json", "install", timeout_s=COMMAND_S)
-        return json.loads(done.stdout)
+        told: dict[str, Any] = json.loads(done.stdout)
+        return told
 
     # As clients see them, who stand beside the machines.
 
