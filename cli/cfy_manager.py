@@ -40,7 +40,7 @@ COMMANDS = {
     ),
     "recover-quorum": (
         "cli.machine.quorum:recover_quorum",
-        "Make a cluster of this node alone: the majority is lost for good.",
+        "Make a cluster of this node alone, which new managers can join.",
     ),
     "logs": ("cli.machine.logs:group", "Show what all services of this node say, in the order of time."),
     "status": ("cli.machine.status:command", "Show how this node is, and where it stands towards a cluster."),
