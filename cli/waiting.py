@@ -62,6 +62,20 @@ class Deadline:
                 last = None
             self._pause(what, last, POLL_INTERVAL_S if interval_s is None else interval_s)
 
+    def send(self, request: Callable[[], T], what: str) -> T:
+        """Send what may be sent twice until a leader takes or refuses it.
+
+        Right after a machine has died the leader's Consul may be electing: it answers 503, and a moment later
+        all is well. Raises ``TimedOut``, and whatever else the request raises.
+        """
+        while True:
+            try:
+                return request()
+            except Rejected as error:
+                if error.status != HTTPStatus.SERVICE_UNAVAILABLE:
+                    raise
+                self._pause(what, error, POLL_INTERVAL_S)
+
     def _pause(self, what: str, last: CliError | None, interval_s: float) -> None:
         if self.elapsed_s + interval_s > self.timeout_s:
             because = f"\n{last.message}" if last else ""

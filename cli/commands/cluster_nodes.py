@@ -105,15 +105,16 @@ def remove(session: Session, name: str, timeout_s: float) -> None:
     It is not usable as a manager afterwards: cfy_manager remove on that machine takes the manager off it.
     A dead member can be removed; the leader cannot while others remain (cfy cluster set-active first).
     """
-    nodes = _members(session)
+    deadline = Deadline(timeout_s)
+    nodes = deadline.send(lambda: _members(session), "the members cannot be told")
     try:
-        removed = session.api.delete(path("cluster", "nodes", name))
+        removed = deadline.send(
+            lambda: session.api.delete(path("cluster", "nodes", name)), f"nobody can take {name} out"
+        )
     except Rejected as error:
         error.hint = _hint(error, nodes)
         raise
-    left = Deadline(timeout_s).wait_for(
-        lambda: _without(read_nodes(session.api), name), f"{name} is still listed"
-    )
+    left = deadline.wait_for(lambda: _without(read_nodes(session.api), name), f"{name} is still listed")
     session.learn_members(left)
     session.out.done(f"{name} is removed from the cluster.", _shown(removed or {"name": name}))
 

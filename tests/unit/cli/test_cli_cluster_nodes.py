@@ -80,6 +80,15 @@ def test_remove(cfy, pair):
     assert [member.name for member in cfy.store.get().members] == ["n1"]
 
 
+def test_a_removal_waits_while_the_dead_machine_s_consul_is_replaced(cfy, pair):
+    leader, replica = pair
+    both, one = leader.table["GET /cluster/nodes"], items(node("n1", leader, master=True))
+    electing = error(503, "service_unavailable", "Consul answered 500: No cluster leader")
+    leader.table["DELETE /cluster/nodes/n2"] = [electing, (200, node("n2", replica))]
+    leader.table["GET /cluster/nodes"] = [electing, both, one]
+    assert cfy("cluster", "nodes", "remove", "n2").exit_code == 0
+
+
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
