@@ -12,7 +12,7 @@ OVERLAP = 0.25
 """How often a second fault comes while the first is in force."""
 
 AFTER_S = 1.0
-ROUND_S = 16.0
+ROUND_S = 8.0
 """Less than a round takes in fact: a schedule has to be long enough for its minutes."""
 
 PROGRAMS = (
