@@ -87,6 +87,7 @@ PLACES = (
     Place("state", "incoming/**", "Files that arrive from another member."),
     Place("state", "staging/**", "Uploads that are being prepared."),
     Place("state", "uploads/**", "Their locks."),
+    Place("state", "disk-probe", "What the guard writes every two seconds, to see that the disk does."),
     Place(
         "state", "archives/**", "What this node alone had acknowledged: `cfy_manager archive`.", secret=True
     ),

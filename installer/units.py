@@ -14,8 +14,9 @@ from orchestrator.config import CONFIG_VARIABLE, NodeConfig
 TARGET = "cloudify-manager.target"
 OURS = "cloudify-*"
 
-USES_SUDO = frozenset({"handler-runner"})
-"""It starts and stops the others. What hardens a unit fully would keep sudo from working."""
+USES_SUDO = frozenset({"handler-runner", "lease-guard"})
+"""One starts and stops the others, one kills Consul when the disk hangs. What hardens a unit fully would keep
+sudo from working."""
 
 RUNS_OTHERS_CODE = frozenset({"mgmtworker"})
 """Operations are other people's programs: they may need what no part of a manager does."""

@@ -93,6 +93,11 @@ class Paths(_Section):
         return self.state / "uploads"
 
     @property
+    def disk_probe(self) -> Path:
+        """What the guard writes to see that the disk does."""
+        return self.state / "disk-probe"
+
+    @property
     def files_lock(self) -> Path:
         """Held by whatever changes the replicated folders on behalf of the cluster."""
         return self.run / "files.lock"
@@ -235,6 +240,7 @@ class Timing(_Section):
     service_grace_s: Seconds = 10.0
     receiver_grace_s: Seconds = 3.0
     minority_after_s: Seconds = 15.0
+    disk_timeout_s: Seconds = 5.0
     claim_timeout_s: Seconds = 10.0
     join_timeout_s: Seconds = 300.0
 

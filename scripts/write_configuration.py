@@ -84,6 +84,7 @@ MEANINGS: Mapping[str, str] = {
     "timing.step_down_hold_s": "For so long a node that stepped down is no candidate.",
     "timing.service_grace_s": "For so long the leader's services may fail before it hands over.",
     "timing.receiver_grace_s": "For so long a replica may be without a stream before it follows anew.",
+    "timing.disk_timeout_s": "When a write hangs for so long, the guard stops the database and kills Consul.",
     "timing.minority_after_s": "For so long a node is cut off before it acts by its `minority_mode`.",
     "timing.claim_timeout_s": "For so long a node back from minority mode waits for the leader to give way.",
     "timing.join_timeout_s": "How long copying the database may be tried in a join.",

@@ -41,6 +41,9 @@ class Services(Protocol):
     def restart(self, name: str) -> None:
         """Stop the service if it runs, and start it."""
 
+    def kill(self, name: str) -> None:
+        """Kill the service's process, and do not wait for its end. It is started again, as after a crash."""
+
 
 def services_of(config: NodeConfig) -> Services:
     """The services of the node's machine, as its configuration says who runs them."""
@@ -82,6 +85,10 @@ class MemoryServices:
         """See ``Services``."""
         self.stop(name)
         self.start(name)
+
+    def kill(self, name: str) -> None:
+        """See ``Services``."""
+        self._note("kill", name)
 
     def _note(self, verb: str, name: str) -> None:
         if name not in self._known:
@@ -135,6 +142,11 @@ class SupervisorServices:
         """See ``Services``."""
         self.stop(name)
         self.start(name)
+
+    def kill(self, name: str) -> None:
+        """See ``Services``."""
+        if self._state(name) in self._ALIVE:
+            self._call(lambda server: server.supervisor.signalProcess(name, "KILL"))
 
     def pid(self) -> int:
         """The process id of supervisord itself."""

@@ -78,6 +78,10 @@ class SystemdServices:
         self.stop(name)
         self.start(name)
 
+    def kill(self, name: str) -> None:
+        """See ``Services``. Nothing is asked before: what looks at the machine may hang with its disk."""
+        _change("kill", name)
+
     def _state(self, name: str) -> str:
         if name not in (known := self.known()):
             raise NotFound(f"There is no service {name!r} here. Services: {', '.join(sorted(known))}.")

@@ -63,6 +63,11 @@ class DirectServices:
         self.stop(name)
         self.start(name)
 
+    def kill(self, name: str) -> None:
+        """See ``Services``."""
+        if name in self.running():
+            self._processes[name].kill()
+
     def pid(self, name: str) -> int:
         """The process id of a service that has been started."""
         return self._processes[name].pid

@@ -61,7 +61,7 @@ def test_a_consul_that_runs_as_the_managers_user_goes_on_to(monkeypatch):
 
 def test_only_who_needs_sudo_or_runs_other_peoples_programs_is_protected_sparingly(all_units):
     sparing = {name for name, lines in all_units.items() if "NoNewPrivileges=yes" not in lines} - {TARGET}
-    assert sparing == {unit_of("handler-runner"), unit_of("mgmtworker")}
+    assert sparing == {unit_of("handler-runner"), unit_of("lease-guard"), unit_of("mgmtworker")}
 
 
 def test_a_low_port_is_the_one_capability_and_rest_alone_has_it(all_units):
@@ -101,6 +101,7 @@ def test_the_trampoline_knows_each_service_and_no_other():
         ["start", "../redis"],
         ["--help", "redis"],
         ["start", "redis;reboot"],
+        ["kill", "restservice"],
     ],
 )
 def test_whatever_else_is_asked_of_the_trampoline_is_refused(words, monkeypatch, capsys):
@@ -119,6 +120,9 @@ def test_what_the_trampoline_carries_out(monkeypatch):
     assert set(environment) == {"PATH", "LC_ALL"}
 
 
-@pytest.mark.parametrize(("verb", "words"), [("start", ["enable", "--now"]), ("stop", ["disable", "--now"])])
+@pytest.mark.parametrize(
+    ("verb", "words"),
+    [("start", ["enable", "--now"]), ("stop", ["disable", "--now"]), ("kill", ["kill", "--signal=KILL"])],
+)
 def test_a_members_consul_comes_back_with_the_machine(verb, words):
     assert sudo_trampoline.words(verb, "consul")[3:] == [*words, "cloudify-consul.service"]
