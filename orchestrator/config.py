@@ -14,9 +14,10 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
 from orchestrator.model.errors import ConfigurationError
+from orchestrator.paths import Paths, Section
 
 DEFAULT_CONFIG_FILE = Path("/etc/cloudify/manager.toml")
 CONFIG_VARIABLE = "CLOUDIFY_CONFIG"
@@ -35,120 +36,7 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 Seconds = Annotated[float, Field(gt=0)]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Paths(_Section):
-    """Folders of a node. ``run`` holds sockets (short path!) and lies in memory."""
-
-    etc: Path = Path("/etc/cloudify")
-    state: Path = Path("/var/lib/cloudify")
-    run: Path = Path("/run/cloudify")
-    log: Path = Path("/var/log/cloudify")
-
-    @property
-    def ssl(self) -> Path:
-        """Certificates and keys for clustering."""
-        return self.etc / "cluster-ssl"
-
-    @property
-    def ssh(self) -> Path:
-        """SSH keys, known hosts, the daemon's configuration."""
-        return self.etc / "ssh"
-
-    @property
-    def postgres_data(self) -> Path:
-        """PostgreSQL's data folder."""
-        return self.state / "postgres" / "data"
-
-    @property
-    def postgres_etc(self) -> Path:
-        """PostgreSQL's configuration, outside of the data folder: rewinding must not replace it."""
-        return self.etc / "postgres"
-
-    @property
-    def consul_data(self) -> Path:
-        """Consul's data folder."""
-        return self.state / "consul"
-
-    @property
-    def consul_etc(self) -> Path:
-        """Consul's configuration folder."""
-        return self.etc / "consul"
-
-    @property
-    def files(self) -> Path:
-        """The replicated folders."""
-        return self.state / "files"
-
-    @property
-    def incoming(self) -> Path:
-        """Where units arrive from other members, before they are complete."""
-        return self.state / "incoming"
-
-    @property
-    def uploads(self) -> Path:
-        """One locked file for each upload that is under way on this node."""
-        return self.state / "uploads"
-
-    @property
-    def disk_probe(self) -> Path:
-        """What the guard writes to see that the disk does."""
-        return self.state / "disk-probe"
-
-    @property
-    def files_lock(self) -> Path:
-        """Held by whatever changes the replicated folders on behalf of the cluster."""
-        return self.run / "files.lock"
-
-    @property
-    def lease_file(self) -> Path:
-        """When the lease was last renewed (see ``orchestrator.record.lease_file``)."""
-        return self.run / "lease.json"
-
-    @property
-    def membership_file(self) -> Path:
-        """Where this node stands towards a cluster."""
-        return self.state / "membership.json"
-
-    @property
-    def promise_file(self) -> Path:
-        """What this node has promised to the others."""
-        return self.state / "promise.json"
-
-    @property
-    def archives(self) -> Path:
-        """What this node alone had, before it followed somebody who had not."""
-        return self.state / "archives"
-
-    @property
-    def word_file(self) -> Path:
-        """The word that this node has given to a leader while Consul was gone."""
-        return self.run / "word.json"
-
-    @property
-    def outbox_file(self) -> Path:
-        """Lines for the cluster's history that Consul has not been told yet."""
-        return self.state / "history-outbox.jsonl"
-
-    @property
-    def redis_socket(self) -> Path:
-        """The node-local Celery broker."""
-        return self.run / "redis.sock"
-
-    @property
-    def supervisor_socket(self) -> Path:
-        """The control socket of supervisord, where there is no systemd."""
-        return self.run / "supervisor.sock"
-
-    @property
-    def cluster_log(self) -> Path:
-        """The main log."""
-        return self.log / "cloudify-cluster.log"
-
-
-class Ports(_Section):
+class Ports(Section):
     """TCP ports; the same on every member of a cluster."""
 
     rest: Port = 443
@@ -161,7 +49,7 @@ class Ports(_Section):
     broker: Port = 6379
 
 
-class PostgresSettings(_Section):
+class PostgresSettings(Section):
     """``os_user``: whom the server runs as; None: the user that runs the node (who must not be root)."""
 
     bin_dir: Path | None = None
@@ -172,14 +60,14 @@ class PostgresSettings(_Section):
     stop_timeout_s: Seconds = 30.0
 
 
-class RestSettings(_Section):
+class RestSettings(Section):
     """The REST service. Plain HTTP can be configured, and is for closed networks only."""
 
     protocol: Literal["https", "http"] = "https"
     election_hold_s: Seconds = 2.0
 
 
-class LoginSettings(_Section):
+class LoginSettings(Section):
     """New passwords of REST's users, and wrong ones: so many in a row (0: any number) lock a user out."""
 
     min_password_length: Annotated[int, Field(ge=1, le=128)] = 8
@@ -187,13 +75,13 @@ class LoginSettings(_Section):
     lock_s: Seconds = 600.0
 
 
-class ServicesSettings(_Section):
+class ServicesSettings(Section):
     """How this machine's services are run."""
 
     manager: Literal["supervisor", "systemd"] = "supervisor"
 
 
-class FilesSettings(_Section):
+class FilesSettings(Section):
     """How the replicated files are kept alike: a change is followed at once, all else from time to time."""
 
     compare_every_s: Seconds = 60.0
@@ -203,7 +91,7 @@ class FilesSettings(_Section):
     transfer_timeout_s: Seconds = 600.0
 
 
-class WorkflowsSettings(_Section):
+class WorkflowsSettings(Section):
     """How operations are run on the leader: so many at a time; one that fails is tried again so often."""
 
     max_operations: Annotated[int, Field(ge=1, le=1000)] = 50
@@ -212,7 +100,7 @@ class WorkflowsSettings(_Section):
     retry_interval_s: Seconds = 15.0
 
 
-class Gossip(_Section):
+class Gossip(Section):
     """Consul's LAN gossip, tuned for fast detection of a dead host (figures in ``docs/tuning.md``)."""
 
     probe_interval_ms: int = 200
@@ -220,7 +108,7 @@ class Gossip(_Section):
     suspicion_mult: int = 2
 
 
-class Timing(_Section):
+class Timing(Section):
     """Durations in seconds. Those that are times to live are scaled by ``check_ttl_multiplier``."""
 
     tick_interval_s: Seconds = 1.0
@@ -245,7 +133,7 @@ class Timing(_Section):
     join_timeout_s: Seconds = 300.0
 
 
-class NodeConfig(_Section):
+class NodeConfig(Section):
     """The whole configuration of one node."""
 
     host_ip: IpAddress = "127.0.0.1"

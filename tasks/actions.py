@@ -84,7 +84,7 @@ def _perform(action: Action) -> None:
     with exclusively(ACTIONS_LOCK, wait=True):
         try:
             outcome = perform(current_node().clients, action)
-        except ClusterError as error:
+        except (ClusterError, OSError) as error:  # A disk may be full, or broken.
             progress.CHAIN.ended()
             journal.write_failure(action, error)
             raise Reject(str(error), requeue=False) from error
@@ -96,7 +96,7 @@ def _perform_beside(action: Action) -> None:
     """Carry out one action about files. It holds its own lock; one that comes too many finds that taken."""
     try:
         outcome = perform(current_node().clients, action)
-    except ClusterError as error:
+    except (ClusterError, OSError) as error:
         journal.write_failure(action, error)
         raise Reject(str(error), requeue=False) from error
     finally:

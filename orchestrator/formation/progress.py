@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.clients.files import is_locked, write_atomically
-from orchestrator.config import Paths
+from orchestrator.paths import Paths
 
 Entries = list[dict[str, Any]]
 

@@ -5,14 +5,12 @@ from __future__ import annotations
 import re
 import shutil
 import signal
-import xmlrpc.client
 from contextlib import suppress
-
-from supervisor.xmlrpc import SupervisorTransport
 
 from demo.node import Node
 from orchestrator.clients import processes
 from orchestrator.clients.processes import Process
+from orchestrator.clients.services import SupervisorServices
 from orchestrator.model.errors import ServicesUnavailable
 from tests.support.waiting import eventually
 
@@ -115,15 +113,12 @@ def _lives(process: Process) -> bool:
 
 
 def _service(node: Node, name: str) -> Process | None:
-    transport = SupervisorTransport(None, None, f"unix://{node.config.paths.supervisor_socket}")
-    server = xmlrpc.client.ServerProxy("http://127.0.0.1", transport)
+    """None also when its supervisor says nothing in time: the whole machine may be suspended."""
     try:
-        pid = server.supervisor.getProcessInfo(name)["pid"]
-    except OSError as error:
-        raise ServicesUnavailable(str(error)) from error
-    finally:
-        transport.close()
-    return processes.read(pid) if isinstance(pid, int) and pid else None
+        pids = SupervisorServices(node.config).pids()
+    except ServicesUnavailable:
+        return None
+    return next((processes.read(pid) for pid, service in pids.items() if service == name), None)
 
 
 def _worker(node: Node, queue: str) -> Process | None:

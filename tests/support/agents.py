@@ -21,8 +21,9 @@ from manager.operations.app import make_app
 from manager.operations.message import ANSWERS, TASK, Answer, Message, agent_queue
 from manager.operations.settings import BrokerSettings
 from orchestrator.clients.programs import executable
-from orchestrator.config import NodeConfig, Paths, Ports
+from orchestrator.config import NodeConfig, Ports
 from orchestrator.formation import broker, pki
+from orchestrator.paths import Paths
 from tests.support.addresses import new_address
 from tests.support.leading_rest import LeadingRest
 from tests.support.rest import free_ports, stop

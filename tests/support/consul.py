@@ -17,8 +17,9 @@ from typing import Self
 from orchestrator.clients import consul_agent
 from orchestrator.clients.consul import Consul
 from orchestrator.clients.consul_agent import AgentSettings
-from orchestrator.config import NodeConfig, Paths, Timing
+from orchestrator.config import NodeConfig, Timing
 from orchestrator.formation import pki
+from orchestrator.paths import Paths
 from tests.support import processes
 from tests.support.waiting import eventually
 

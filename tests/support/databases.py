@@ -10,7 +10,8 @@ from functools import cache
 from pathlib import Path
 
 from orchestrator.clients.postgres import Postgres
-from orchestrator.config import NodeConfig, Paths, PostgresSettings
+from orchestrator.config import NodeConfig, PostgresSettings
+from orchestrator.paths import Paths
 from tests.support.direct_services import DirectServices
 
 TIMEOUT_S = 60

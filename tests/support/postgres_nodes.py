@@ -14,8 +14,9 @@ import psycopg2
 
 from demo.shared_memory import IN_FILES
 from orchestrator.clients.postgres import Postgres, Upstream
-from orchestrator.config import NodeConfig, Paths, Ports, PostgresSettings
+from orchestrator.config import NodeConfig, Ports, PostgresSettings
 from orchestrator.model.snapshot import Role
+from orchestrator.paths import Paths
 from tests.support.addresses import network
 from tests.support.certificates import Authority
 from tests.support.databases import begin_with_copy

@@ -24,8 +24,9 @@ from manager.gateway import Gateway, settings_of
 from manager.migrate import migrate
 from manager.server import server
 from orchestrator.clients.postgres import Postgres
-from orchestrator.config import NodeConfig, Paths, Ports, PostgresSettings, RestSettings
+from orchestrator.config import NodeConfig, Ports, PostgresSettings, RestSettings
 from orchestrator.formation import pki
+from orchestrator.paths import Paths
 from tests.support.addresses import new_address
 from tests.support.databases import begin_with_copy
 from tests.support.direct_services import DirectServices

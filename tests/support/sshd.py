@@ -11,8 +11,9 @@ from typing import Self
 
 from orchestrator.clients import ssh_files
 from orchestrator.clients.programs import programs
-from orchestrator.config import NodeConfig, Paths, Ports, Timing
+from orchestrator.config import NodeConfig, Ports, Timing
 from orchestrator.model.snapshot import Member
+from orchestrator.paths import Paths
 from tests.support.waiting import eventually
 
 

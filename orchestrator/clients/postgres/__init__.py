@@ -83,7 +83,8 @@ class Postgres:
         """Start the server as a standby or as a primary, and wait until it accepts connections.
 
         Nothing happens when it runs as that already. Raises ``Diverged`` when this database cannot start
-        because its history has left that of the newest timeline it knows, or a rewind was interrupted.
+        because its history has left that of the newest timeline it knows, a rewind was interrupted, or it is
+        gone altogether.
         """
         self._server.start(standby=standby)
 

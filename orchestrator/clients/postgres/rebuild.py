@@ -71,6 +71,8 @@ class Rebuild:
             self._swap()
         if self._rewinding.exists():
             raise Diverged("A rewind was interrupted: this database has to be replaced by a base backup.")
+        if not (self._data / "PG_VERSION").exists():
+            raise Diverged(f"There is no database in {self._data}: it has to come from a base backup.")
 
     def initialise(self) -> None:
         """Make a first database, with its roles, if there is none."""

@@ -15,8 +15,9 @@ from manager.models import Token, User
 from manager.passwords import Passwords
 from orchestrator.clients import consul_agent, ssh_files
 from orchestrator.clients.consul_agent import AgentSettings
-from orchestrator.config import NodeConfig, Paths
+from orchestrator.config import NodeConfig
 from orchestrator.formation import broker, pki
+from orchestrator.paths import Paths
 
 pytestmark = pytest.mark.integration
 

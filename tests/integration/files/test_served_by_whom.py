@@ -12,7 +12,8 @@ import pytest
 
 from orchestrator.clients import ssh_files
 from orchestrator.clients.programs import executable
-from orchestrator.config import NodeConfig, Paths
+from orchestrator.config import NodeConfig
+from orchestrator.paths import Paths
 
 
 @pytest.fixture

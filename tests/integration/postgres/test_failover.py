@@ -150,6 +150,26 @@ def test_a_rewind_that_fails_leaves_a_database_that_does_not_start(nodes):
     assert facts(stranger) == ["seen by the rebuilt one"]
 
 
+@pytest.mark.parametrize("left", ["nothing", "an empty folder"])
+def test_a_database_that_is_gone_is_one_that_a_base_backup_has_to_replace(nodes, left):
+    leader = nodes.leader()
+    lost = nodes.replica("n2", leader)
+    lost.postgres.stop("fast")
+    shutil.rmtree(lost.config.paths.postgres_data)
+    if left == "an empty folder":
+        lost.config.paths.postgres_data.mkdir(mode=0o700)
+
+    for try_it in (lambda: lost.postgres.start(standby=True), lambda: lost.postgres.rewind(leader.upstream)):
+        with pytest.raises(Diverged, match="no database"):
+            try_it()
+
+    lost.postgres.base_backup(leader.upstream)
+    lost.postgres.set_upstream(leader.upstream)
+    lost.postgres.start(standby=True)
+    write(leader, "seen by the rebuilt one")
+    caught_up(lost, leader)
+
+
 def test_a_source_that_does_not_answer_is_no_divergence(nodes):
     leader = nodes.leader()
     replica = nodes.replica("n2", leader)

@@ -10,7 +10,8 @@ from click.testing import CliRunner
 
 from cli.cfy_manager import main
 from cli.machine.archive import DEFAULT_STATE_FOLDER
-from orchestrator.config import NodeConfig, Paths
+from orchestrator.config import NodeConfig
+from orchestrator.paths import Paths
 from orchestrator.record import archive as archives
 from orchestrator.record.archive import Archive
 

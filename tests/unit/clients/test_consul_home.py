@@ -9,8 +9,9 @@ import stat
 import pytest
 
 from orchestrator.clients import consul_data, consul_home
-from orchestrator.config import NodeConfig, Paths
+from orchestrator.config import NodeConfig
 from orchestrator.formation import pki
+from orchestrator.paths import Paths
 
 
 @pytest.fixture

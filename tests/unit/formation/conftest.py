@@ -7,10 +7,11 @@ import pytest
 from orchestrator.clients import Clients, consul_agent, ssh_files
 from orchestrator.clients.postgres import Upstream
 from orchestrator.clients.services import MemoryServices
-from orchestrator.config import NodeConfig, Paths, Ports
+from orchestrator.config import NodeConfig, Ports
 from orchestrator.formation import broker, emptiness, node, pki
 from orchestrator.model.errors import ConsulUnavailable, DatabaseUnavailable
 from orchestrator.model.snapshot import Announcement, ClusterView, Lease, Member
+from orchestrator.paths import Paths
 
 SERVICES = ("consul", "postgresql", "restservice", "broker", "mgmtworker")
 

@@ -7,8 +7,9 @@ from datetime import timedelta
 import pytest
 
 from orchestrator.clients import ssh_files
-from orchestrator.config import NodeConfig, Paths
+from orchestrator.config import NodeConfig
 from orchestrator.formation import certificates, pki
+from orchestrator.paths import Paths
 
 DAY = timedelta(days=1)
 

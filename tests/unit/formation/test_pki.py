@@ -8,10 +8,11 @@ import pytest
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from orchestrator.config import NodeConfig, Paths
+from orchestrator.config import NodeConfig
 from orchestrator.formation import pki
 from orchestrator.formation.pki import KeyPair
 from orchestrator.model.errors import Refused
+from orchestrator.paths import Paths
 
 
 def node(folder, host_ip="10.0.0.1", **more):

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.config import Paths
 from orchestrator.formation.progress import INTERRUPTED, Progress
+from orchestrator.paths import Paths
 
 
 @pytest.fixture

@@ -11,8 +11,9 @@ import pytest
 from orchestrator.clients import clock, disk
 from orchestrator.clients.disk import DiskProbe
 from orchestrator.clients.services import MemoryServices
-from orchestrator.config import NodeConfig, Paths, Ports, Timing
+from orchestrator.config import NodeConfig, Ports, Timing
 from orchestrator.guard import Guard
+from orchestrator.paths import Paths
 from orchestrator.record import lease_file
 from orchestrator.record.lease_file import LeaseState
 from tests.support.rest import free_ports

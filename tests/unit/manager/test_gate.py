@@ -12,8 +12,9 @@ import pytest
 from manager.gate import Gate, Verdict
 from manager.gateway import Gateway
 from orchestrator.clients import clock
-from orchestrator.config import NodeConfig, Paths
+from orchestrator.config import NodeConfig
 from orchestrator.model.snapshot import MembershipState
+from orchestrator.paths import Paths
 from orchestrator.record import lease_file, membership
 from orchestrator.record.lease_file import LeaseState
 from orchestrator.record.membership import Membership

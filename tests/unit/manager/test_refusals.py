@@ -14,7 +14,8 @@ from manager import errors
 from manager.app import create
 from manager.gateway import Gateway, settings_of
 from orchestrator.clients import clock
-from orchestrator.config import NodeConfig, Paths, RestSettings
+from orchestrator.config import NodeConfig, RestSettings
+from orchestrator.paths import Paths
 from orchestrator.record import lease_file
 from orchestrator.record.lease_file import LeaseState
 

@@ -12,10 +12,11 @@ from types import SimpleNamespace
 import pytest
 
 from orchestrator.clients.clock import now_s
-from orchestrator.config import NodeConfig, Paths
+from orchestrator.config import NodeConfig
 from orchestrator.model.office import Office
 from orchestrator.model.snapshot import Member
 from orchestrator.observe import confirmation
+from orchestrator.paths import Paths
 from orchestrator.record import office
 from orchestrator.record.lease_file import LeaseState
 from tasks.tick import TICK_TIME_LIMIT_S
