@@ -8,6 +8,7 @@ import logging
 import os
 import sys
 
+from manager import lean  # noqa: F401  # it goes before FastAPI
 from manager.gateway import Gateway, load_config, settings_of
 from manager.server import server
 

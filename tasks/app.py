@@ -9,9 +9,15 @@ from __future__ import annotations
 import logging
 from logging.handlers import WatchedFileHandler
 
-from celery import Celery
-from celery.signals import setup_logging
-from kombu.entity import Queue
+from orchestrator.clients.lean import missing, without
+
+# What is not used of them: a Redis client for asyncio, and messages in YAML.
+with without("redis.asyncio"):
+    import redis  # noqa: F401  # imported here first, for the broker's clients
+with missing("yaml"):
+    from celery import Celery
+    from celery.signals import setup_logging
+    from kombu.entity import Queue
 
 from orchestrator.config import NodeConfig, config_file, load
 from orchestrator.model.errors import ConfigurationError

@@ -24,6 +24,7 @@ from typing import NoReturn
 from celery import Celery
 from celery.exceptions import SecurityWarning
 
+from orchestrator.clients.consul import codec, view
 from tasks import demand
 
 log = logging.getLogger("handler-runner")
@@ -189,6 +190,7 @@ def prepare(app: Celery) -> None:
     app.finalize()
     # None of them connects by itself; they would be built by each process.
     _ = app.backend.client, app.amqp.router, app.amqp.send_task_message
+    codec.prepare(view.KINDS)
     gc.collect()
     gc.freeze()
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 
-from consul.base import Check
-
 from orchestrator.clients.consul.connection import Connection, next_index
 from orchestrator.clients.consul.http import ConsulComplained, endpoint
+from orchestrator.clients.consul.library import Check
 from orchestrator.config import NodeConfig
 
 REPORTED = ("database", "services", "heartbeat")

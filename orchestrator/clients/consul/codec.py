@@ -6,6 +6,7 @@ Unknown fields are ignored when reading, so that a newer member may write more t
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from functools import cache
 from typing import Any, TypeVar, cast
 
@@ -19,6 +20,12 @@ T = TypeVar("T")
 @cache
 def _adapter(kind: Any) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
+
+
+def prepare(kinds: Iterable[Any]) -> None:
+    """Make beforehand what it takes to read these: done before processes are forked, it is there once."""
+    for kind in kinds:
+        _adapter(kind)
 
 
 def encode(value: object) -> str:

@@ -17,9 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from consul.base import Consul as LibraryConsul
-from consul.base import Response
-
+from orchestrator.clients.consul.library import LibraryConsul, Response
 from orchestrator.clients.consul.links import Links
 from orchestrator.config import NodeConfig
 from orchestrator.model.errors import ConsulUnavailable

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from consul.base import CB
-
 from orchestrator.clients.consul.connection import Connection
 from orchestrator.clients.consul.http import ConsulComplained, Library, endpoint
+from orchestrator.clients.consul.library import CB
 from orchestrator.model.errors import ConsulUnavailable
 
 # A server that leaves waits for the others to take note: about 3.5 s alone, up to 10 s among others.

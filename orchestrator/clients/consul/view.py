@@ -26,6 +26,13 @@ T = TypeVar("T")
 Pairs = Mapping[str, Pair]
 
 
+KINDS = (
+    *(SyncRecord, Announcement, Member, Report, Claim, int, NodeStatus, Switchover, Forced),
+    *(FilesRecord, FilesReport),
+)
+"""Whatever is read below."""
+
+
 def build(pairs: Pairs) -> ClusterView:
     """What the keys say; health and durations are for others to fill in. Raises ``ConsulUnavailable``."""
     return ClusterView(

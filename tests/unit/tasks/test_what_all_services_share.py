@@ -25,6 +25,10 @@ def test_what_a_worker_needs_is_there(loaded, module):
     assert module in loaded
 
 
-@pytest.mark.parametrize("module", ["paramiko", "sqlalchemy", "fastapi", "aiohttp", "dsl_parser"])
+NOBODY = ("requests", "urllib3", "charset_normalizer", "redis.asyncio.client", "yaml")
+"""What libraries would bring along, and no service uses."""
+
+
+@pytest.mark.parametrize("module", ["paramiko", "sqlalchemy", "fastapi", "aiohttp", "dsl_parser", *NOBODY])
 def test_what_few_need_is_not(loaded, module):
     assert module not in loaded
