@@ -38,6 +38,7 @@ TASKS: Mapping[type[Action], tuple[str, int]] = {
     actions.AcquireLease: ("acquire_lease", SHORT_S),
     actions.EndSession: ("end_session", SHORT_S),
     actions.StepDown: ("step_down", SHORT_S),
+    actions.PreparePromotion: ("prepare_promotion", SHORT_S),
     actions.Promote: ("promote", LONG_S),
     actions.StartPrimary: ("start_primary", LONG_S),
     actions.Announce: ("announce", SHORT_S),
@@ -51,7 +52,7 @@ TASKS: Mapping[type[Action], tuple[str, int]] = {
     actions.StopServices: ("stop_services", SHORT_S),
     actions.ResumeWorkflows: ("resume_workflows", SHORT_S),
     actions.Follow: ("follow_leader", LONG_S),  # A base backup takes as long as the database is large.
-    actions.HandOver: ("hand_over", SHORT_S),
+    actions.HandOver: ("hand_over", 2 * SHORT_S),  # A checkpoint, two waits for the target, a stop.
     actions.EndSwitchover: ("end_switchover", SHORT_S),
     actions.StopEverything: ("stop_everything", SHORT_S),
     minority_actions.PartWays: ("part_ways", LONG_S),  # As a revived database, it may have much to replay.
@@ -67,8 +68,12 @@ TASKS: Mapping[type[Action], tuple[str, int]] = {
 }
 
 
+# Made once, and before workers are forked: to make one takes milliseconds, and memory.
+_adapters: Mapping[type[Action], TypeAdapter[Action]] = {kind: TypeAdapter(kind) for kind in TASKS}
+
+
 def _register(kind: type[Action], name: str, time_limit_s: int) -> Task:
-    adapter: TypeAdapter[Action] = TypeAdapter(kind)
+    adapter = _adapters[kind]
 
     @app.task(name=name, time_limit=time_limit_s, expires=EXPIRES_S, ignore_result=True)
     def task(fields: Mapping[str, Any]) -> None:
@@ -111,5 +116,5 @@ _registered = {kind: _register(kind, name, limit_s) for kind, (name, limit_s) in
 
 def signature_of(action: Action) -> Signature:
     """The message that carries ``action`` to its task."""
-    fields = TypeAdapter(type(action)).dump_python(action, mode="json")
+    fields = _adapters[type(action)].dump_python(action, mode="json")
     return _registered[type(action)].si(fields)

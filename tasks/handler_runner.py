@@ -24,7 +24,6 @@ from typing import NoReturn
 from celery import Celery
 from celery.exceptions import SecurityWarning
 
-from orchestrator.clients.consul import codec, view
 from tasks import demand
 
 log = logging.getLogger("handler-runner")
@@ -190,7 +189,6 @@ def prepare(app: Celery) -> None:
     app.finalize()
     # None of them connects by itself; they would be built by each process.
     _ = app.backend.client, app.amqp.router, app.amqp.send_task_message
-    codec.prepare(view.KINDS)
     gc.collect()
     gc.freeze()
 
@@ -215,9 +213,12 @@ def work(app: Celery, queue: str) -> int:
 
 def main() -> int:
     """Run the workers of this node."""
-    from tasks.app import CLUSTER, FILES, HEALTH, app, log_to_cluster_log  # noqa: PLC0415  Tests run without it.
+    # Tests run without these.
+    from orchestrator.clients.consul import codec, view  # noqa: PLC0415
+    from tasks.app import CLUSTER, FILES, HEALTH, app, log_to_cluster_log  # noqa: PLC0415
 
     log_to_cluster_log()
+    codec.prepare(view.KINDS)
     prepare(app)
     HandlerRunner((HEALTH, CLUSTER, FILES), lambda queue: _be(app, queue), on_demand=ON_DEMAND).run()
     return 0

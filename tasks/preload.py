@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
+from orchestrator.clients.consul import codec, view
 from tasks.app import app, set_levels
 from tasks.handler_runner import prepare
 
@@ -41,4 +42,5 @@ for _name in SHARED:
     import_module(_name)
 
 set_levels()
+codec.prepare(view.KINDS)
 prepare(app)

@@ -23,6 +23,7 @@ PERFORMERS: Mapping[type[Action], Callable[[Clients, Any], Outcome]] = {
     actions.AcquireLease: leadership.acquire_lease,
     actions.EndSession: leadership.end_session,
     actions.StepDown: leadership.step_down,
+    actions.PreparePromotion: postgres.prepare_promotion,
     actions.Promote: postgres.promote,
     actions.StartPrimary: postgres.start_primary,
     actions.Announce: leadership.announce,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import replace
 
 from orchestrator.act.lease import require_lease, require_record
@@ -24,10 +25,13 @@ from orchestrator.model.action import (
     StepDown,
     WriteRecord,
 )
-from orchestrator.model.errors import DatabaseUnavailable, Stale, StaleRound, Unfinished
+from orchestrator.model.errors import DatabaseUnavailable, ServicesUnavailable, Stale, StaleRound, Unfinished
 from orchestrator.model.snapshot import Announcement, Report, Role, Switchover, SyncRecord, SyncSetting
 from orchestrator.record import alone, election, journal, minority, promises, session, word
 from orchestrator.record.election import Election
+
+CHECKPOINT_TIMEOUT_S = 10.0
+"""How long a leader that is to hand over is given to write back what would make its stop take long."""
 
 
 def detach(clients: Clients, action: Detach) -> Outcome:
@@ -132,8 +136,9 @@ def first_record(clients: Clients, action: FirstRecord) -> Outcome:
     if view.record is not None and view.record.leader == clients.me:
         raise Stale("this leader is on record already")
     caught_up = clients.postgres.first_caught_up(action.members, clients.config.timing.catch_up_timeout_s)
-    clients.postgres.announce_standbys(SyncSetting(1, caught_up))
-    record = SyncRecord(action.term, clients.me, 1, caught_up)
+    if not action.all_of_them:
+        clients.postgres.announce_standbys(SyncSetting(1, caught_up))
+    record = SyncRecord(action.term, clients.me, 1, action.members if action.all_of_them else caught_up)
     clients.consul.write_record(own, record)
     settle(clients, action.term)
     alone.end(clients.config)
@@ -171,11 +176,14 @@ def _in_words(record: SyncRecord) -> str:
 
 def hand_over(clients: Clients, action: HandOver) -> Outcome:
     """Drain, let the target catch up, stop cleanly, name the target and release, all or nothing."""
-    own = require_lease(clients, action.term)
-    clients.consul.put_switchover(own, Switchover(action.term, action.target))
+    view = clients.consul.view()
+    own = require_lease(clients, action.term, view.lease)
+    if view.switchover != (asked := Switchover(action.term, action.target)):
+        clients.consul.put_switchover(own, asked)
     if clients.postgres.read().role is Role.PRIMARY:
+        _prepare(clients, action)
         _drain(clients, action)
-        clients.postgres.stop("fast")
+        clients.postgres.shut_down()
     try:
         released_at = replace(clients.postgres.shutdown_position(), term=action.term)
     except DatabaseUnavailable:
@@ -184,15 +192,31 @@ def hand_over(clients: Clients, action: HandOver) -> Outcome:
         raise
     clients.consul.hand_over(own, Switchover(action.term, action.target, released_at))
     journal.tell(clients, action.term, "handed_over", f"{clients.me} handed over to {action.target}")
+    # The service manager may still have to notice: nobody need wait for that but who starts it again.
+    with suppress(ServicesUnavailable):
+        clients.postgres.stop("fast")
     return Done(f"{action.target} has everything up to {released_at}")
 
 
+def _prepare(clients: Clients, action: HandOver) -> None:
+    """What has been written and received while writes go on need not be when they have to wait for it."""
+    with suppress(DatabaseUnavailable):
+        # If it takes longer, the stop will too. Whether the database is well is found out by what follows.
+        clients.postgres.checkpoint(CHECKPOINT_TIMEOUT_S)
+    _wait_for_target(clients, action)
+
+
 def _drain(clients: Clients, action: HandOver) -> None:
-    """Refuse writes until the target has them all; if that takes too long, go back to leading.
+    """Refuse writes until the target has them all.
 
     To let writes in again is left to ``OpenWrites``, which looks whether this leader is in office at all.
     """
     clients.postgres.set_read_only(read_only=True)
+    _wait_for_target(clients, action)
+
+
+def _wait_for_target(clients: Clients, action: HandOver) -> None:
+    """If that takes too long, go back to leading."""
     try:
         clients.postgres.wait_caught_up([action.target], clients.config.timing.catch_up_timeout_s)
     except Unfinished:

@@ -18,6 +18,7 @@ from orchestrator.model.action import (
     KeepSlots,
     OpenWrites,
     Outcome,
+    PreparePromotion,
     Promote,
     Revive,
     SetStandbys,
@@ -54,6 +55,14 @@ def revive(clients: Clients, _: Revive) -> Outcome:
     return Done()
 
 
+def prepare_promotion(clients: Clients, action: PreparePromotion) -> Outcome:
+    """Let a standby have the settings of a new primary. A primary's are never touched by this."""
+    if clients.postgres.read().role is not Role.STANDBY:
+        return AlreadyDone("the database is no standby")
+    clients.postgres.prepare_promotion(action.setting)
+    return Done()
+
+
 def promote(clients: Clients, action: Promote) -> Outcome:
     """Become the primary. Nothing is acknowledged before the sync record of the term is written.
 
@@ -79,7 +88,9 @@ def promote(clients: Clients, action: Promote) -> Outcome:
 
 
 def _fence_by_force(clients: Clients, action: Promote) -> bool:
-    old = clients.consul.view().members.get(action.old_leader or "")
+    if action.old_leader is None:
+        return False
+    old = clients.consul.view().members.get(action.old_leader)
     if old is None:
         return False
     return clients.peers.fence(old, action.term, clients.config.timing.fence_timeout_s)

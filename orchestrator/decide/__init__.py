@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from orchestrator.decide import files, leadership, minority, postgres, services, workflows
+from orchestrator.decide import files, leadership, minority, postgres, services, succession, workflows
 from orchestrator.decide.situation import Situation, situation_of
 from orchestrator.model.action import LEAVING_OFFICE, Action, Plan
 from orchestrator.model.snapshot import Snapshot
@@ -69,13 +69,19 @@ PLAYBOOK: Mapping[Situation, tuple[Rule, ...]] = {
         services.stop_leader_services,
         leadership.fence_stray_primary,
         minority.claim_office,
+        postgres.prepare_promotion,
         postgres.follow,
         postgres.keep_slots,
         files.sync_files,
     ),
     Situation.HANDING_OVER: (
         leadership.hand_over,
+        leadership.let_go,
         leadership.take_over,
+        succession.in_the_next_term(postgres.promote),
+        succession.in_the_next_term(leadership.announce),
+        succession.in_the_next_term(postgres.first_record),
+        succession.in_the_next_term(postgres.open_writes),
     ),
 }
 

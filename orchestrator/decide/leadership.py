@@ -205,6 +205,14 @@ def take_over(snapshot: Snapshot, spec: Spec) -> AcquireLease | None:
     return AcquireLease(view.lease.modified, view.lease_seen_s, cause) if has_everything else None
 
 
+def let_go(snapshot: Snapshot, spec: Spec) -> Detach | None:
+    """The others let go of a leader that has handed over, so that they can follow the next one at once."""
+    switchover = view_of(snapshot).switchover
+    if switchover is None or switchover.released_at is None or switchover.target == snapshot.me:
+        return None
+    return detach(snapshot, spec) if snapshot.database.role is Role.STANDBY else None
+
+
 def end_switchover(snapshot: Snapshot, spec: Spec) -> EndSwitchover | None:
     """A switchover of another term is over, well or not. Clients need not wait until that is tidied up."""
     view = view_of(snapshot)
@@ -214,8 +222,9 @@ def end_switchover(snapshot: Snapshot, spec: Spec) -> EndSwitchover | None:
 
 
 def serves(snapshot: Snapshot) -> bool:
-    """Whether the REST service may act as the leader: announced, on record, open, and not handing over.
+    """Whether the REST service may act as the leader: announced, on record, and open.
 
+    A leader that is to hand over serves until its database takes no more writes.
     While Consul is gone, and until the lease that was lost with it has been taken back, the members' word
     stands for the lease. In minority mode nothing does.
     """
@@ -225,5 +234,4 @@ def serves(snapshot: Snapshot) -> bool:
     if not snapshot.holds_lease or view.announcement is None or view.record is None:
         return False
     term = view.lease.term
-    draining = view.switchover is not None and view.switchover.term == term
-    return ready and not draining and view.announcement.term == term and view.record.term == term
+    return ready and view.announcement.term == term and view.record.term == term

@@ -12,6 +12,7 @@ from orchestrator.model.action import (
     Follow,
     KeepSlots,
     OpenWrites,
+    PreparePromotion,
     Promote,
     Revive,
     SetStandbys,
@@ -42,22 +43,47 @@ def promote(snapshot: Snapshot, spec: Spec) -> Promote | None:
     if snapshot.database.role in (Role.PRIMARY, Role.UNREACHABLE) or stopped_in_term:
         return None
     view = view_of(snapshot)
+    return Promote(view.lease.term, _first_setting(snapshot, view), _to_be_fenced(snapshot, view))
+
+
+def prepare_promotion(snapshot: Snapshot, spec: Spec) -> PreparePromotion | None:
+    """The target of a switchover has done what it can before the old leader stops taking writes."""
+    view = view_of(snapshot)
+    switchover, database = view.switchover, snapshot.database
+    if switchover is None or (switchover.term, switchover.target) != (view.lease.term, snapshot.me):
+        return None
+    setting = _first_setting(snapshot, view)
+    if database.role is not Role.STANDBY or (database.read_only and database.setting == setting):
+        return None
+    return PreparePromotion(switchover.term, setting)
+
+
+def _first_setting(snapshot: Snapshot, view: ClusterView) -> SyncSetting:
+    """Whom a new primary waits for: whoever is there."""
     others = frozenset(view.members) - {snapshot.me}
     alive = frozenset(name for name in others if "heartbeat" in view.health.get(name, frozenset()))
     waited_for = alive or others
-    setting = SyncSetting(min(1, len(waited_for)), waited_for)
-    return Promote(view.lease.term, setting, _to_be_fenced(snapshot, view))
+    return SyncSetting(min(1, len(waited_for)), waited_for)
 
 
 def _to_be_fenced(snapshot: Snapshot, view: ClusterView) -> str | None:
     """The old leader, unless it is this node, or has stopped its own database to hand over."""
-    record, switchover = view.record, view.switchover
-    if record is None or record.leader == snapshot.me:
+    if view.record is None or view.record.leader == snapshot.me:
         return None
-    handed_over = (
-        switchover is not None and switchover.released_at is not None and switchover.term == record.term
-    )
-    return None if handed_over else record.leader
+    return None if _was_handed_over(view) else view.record.leader
+
+
+def _was_handed_over(view: ClusterView) -> bool:
+    """Whether the leader before has stopped its own database, in good order, for the present one."""
+    record, switchover = view.record, view.switchover
+    if record is None or switchover is None:
+        return False
+    return switchover.released_at is not None and switchover.term == record.term
+
+
+def _follows_a_switchover(view: ClusterView) -> bool:
+    """Whether the leader before has left what it had to the present one, and to the others that streamed."""
+    return _was_handed_over(view) and view.switchover is not None and not view.switchover.heals
 
 
 def start_primary(snapshot: Snapshot, spec: Spec) -> StartPrimary | None:
@@ -108,6 +134,10 @@ def first_record(snapshot: Snapshot, spec: Spec) -> FirstRecord | WriteRecord | 
     if deserted or not others or spec.options.sync_mode == "async":
         alone = SyncRecord(term, snapshot.me, 0, frozenset(), spec.options.sync_mode)
         return WriteRecord(alone, view.record)
+    waited_for = _first_setting(snapshot, view).members
+    if _follows_a_switchover(view) and wanted_k(len(view.members), len(waited_for)) == 1:
+        # All are well, the old leader too: what the record comes to in the end can be written at once.
+        return FirstRecord(term, waited_for, all_of_them=True)
     return FirstRecord(term, others)
 
 

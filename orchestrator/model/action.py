@@ -78,6 +78,15 @@ class StepDown:
 
 
 @dataclass(frozen=True, slots=True)
+class PreparePromotion:
+    """Do to a standby, beforehand, what its promotion needs; to a standby it makes no difference."""
+
+    summary: ClassVar[str] = "Prepare the database for its promotion while the old leader still serves."
+    term: int
+    setting: SyncSetting
+
+
+@dataclass(frozen=True, slots=True)
 class Promote:
     """Make the local database the primary; it waits for ``setting`` from its first commit on."""
 
@@ -108,11 +117,16 @@ class Announce:
 
 @dataclass(frozen=True, slots=True)
 class FirstRecord:
-    """A new leader's own sync record, with those of ``members`` that are the first to have everything."""
+    """A new leader's own sync record, with those of ``members`` that are the first to have everything.
+
+    ``all_of_them``: PostgreSQL waits for one of just these ``members`` already. When one of them has
+    everything, that is true of the past as well, so all of them are put on record.
+    """
 
     summary: ClassVar[str] = "Wait until a replica has all that is here, then write the first sync record."
     term: int
     members: frozenset[str]
+    all_of_them: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +222,7 @@ class ResumeWorkflows:
 
 @dataclass(frozen=True, slots=True)
 class HandOver:
-    """The leader's part of a switchover."""
+    """The leader's part of a switchover. What can be done while writes go on is done before they stop."""
 
     summary: ClassVar[str] = (
         "Hand over: take no more writes, let the target catch up, stop, release the lease."
@@ -243,6 +257,7 @@ Action = (
     | AcquireLease
     | EndSession
     | StepDown
+    | PreparePromotion
     | Promote
     | StartPrimary
     | Announce

@@ -98,6 +98,14 @@ class SimPostgresClient:
         self._machine.background.wake(POLL_S)
         self._wait(lambda: self._database.server is not server, 2 * STOP_S, "the server does not stop")
 
+    def shut_down(self) -> None:
+        self.stop("fast")
+
+    def checkpoint(self, timeout_s: float) -> None:
+        """What is written back is not part of the simulated world; that it takes its time is."""
+        self._work()
+        self._database.need()
+
     def final_position(self) -> Position:
         self._work()
         self._database.need()

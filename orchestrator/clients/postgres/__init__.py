@@ -93,6 +93,14 @@ class Postgres:
         self._connection.close()
         self._server.stop(mode)
 
+    def shut_down(self) -> None:
+        """Stop the server in good order: it is gone when this returns, and acknowledges nothing any more.
+
+        Whoever starts it again calls ``stop`` first: the service manager may not have noticed yet.
+        """
+        self._connection.close()
+        self._server.shut_down()
+
     def kill(self) -> bool:
         """Have the server end at once, without waiting for it. False when none ran.
 
@@ -185,9 +193,9 @@ class Postgres:
         """
         self._replication.keep_slots(nodes)
 
-    def checkpoint(self) -> None:
-        """Checkpoint now."""
-        self._replication.checkpoint()
+    def checkpoint(self, timeout_s: float) -> None:
+        """Checkpoint now; when it takes longer, it goes on. Raises ``DatabaseUnavailable``."""
+        self._replication.checkpoint(timeout_s)
 
     def rewind(self, upstream: Upstream) -> None:
         """Bring the stopped database back onto the history of ``upstream``. Raises ``Diverged``."""

@@ -22,7 +22,6 @@ POLL_S = 0.002
 WHO_WAITS = frozenset({"checkpointer", "walsender"})
 """The server processes that go by ``synchronous_standby_names`` for all the others."""
 
-CHECKPOINT_TIMEOUT_S = 120.0
 DROP_TIMEOUT_S = 10.0
 
 _RECOVERY = """
@@ -189,9 +188,9 @@ class Replication:
             create = "SELECT pg_create_physical_replication_slot(%s, immediately_reserve => false)"
             self._connection.query(create, name, timeout_s=self._timeout_s)
 
-    def checkpoint(self) -> None:
+    def checkpoint(self, timeout_s: float) -> None:
         """See ``Postgres.checkpoint``."""
-        self._connection.query("CHECKPOINT", timeout_s=CHECKPOINT_TIMEOUT_S)
+        self._connection.query("CHECKPOINT", timeout_s=timeout_s)
 
     def _drop_slot(self, name: str) -> None:
         """Whoever uses the slot is cut off, and comes back at once: there is a moment when nobody does."""

@@ -20,7 +20,7 @@ from orchestrator.model.errors import DatabaseUnavailable, Diverged, Unfinished
 from orchestrator.model.lsn import Lsn, Position, shares_history
 
 SERVICE = "postgresql"
-POLL_S = 0.01
+POLL_S = 0.002
 IMMEDIATE_STOP_TIMEOUT_S = 8.0
 DESTROY_TIMEOUT_S = 5.0
 
@@ -51,6 +51,15 @@ class Server:
 
     def stop(self, mode: Literal["fast", "immediate"]) -> None:
         """See ``Postgres.stop``."""
+        self._end(mode)
+        self._services.stop(SERVICE)
+
+    def shut_down(self) -> None:
+        """See ``Postgres.shut_down``."""
+        self._end("fast")
+
+    def _end(self, mode: Literal["fast", "immediate"]) -> None:
+        """Have the server gone, however clearly it has to be told."""
         steps = [
             (signal.SIGINT, self._config.postgres.stop_timeout_s),
             (signal.SIGQUIT, IMMEDIATE_STOP_TIMEOUT_S),
@@ -62,7 +71,6 @@ class Server:
             self._postmaster.destroy()
             if not self._gone_after(asked=True, patience_s=DESTROY_TIMEOUT_S):
                 raise Unfinished("The server could not be stopped.")
-        self._services.stop(SERVICE)
 
     def _gone_after(self, asked: bool, patience_s: float) -> bool:  # noqa: FBT001 - an answer passed on
         deadline_s = time.monotonic() + patience_s

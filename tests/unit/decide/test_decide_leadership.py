@@ -258,7 +258,8 @@ def test_a_switchover_ends_with_its_term():
         (leader(cluster={"record": replace(RECORD, term=TERM - 1)}), False),
         (leader(database=primary(read_only=True)), False),
         (leader(database=standby()), False),
-        (leader(cluster={"switchover": Switchover(TERM, "n2")}), False),
+        (leader(cluster={"switchover": Switchover(TERM, "n2")}), True),  # Until its database is read-only.
+        (leader(cluster={"switchover": Switchover(TERM, "n2")}, database=primary(read_only=True)), False),
         (leader(cluster={"switchover": Switchover(TERM - 1, "n2")}), True),
     ],
 )

@@ -40,6 +40,15 @@ def test_a_right_password_is_remembered_for_a_while(passwords, clock):
     assert not passwords.remembered(stored, "secret")
 
 
+def test_what_another_request_has_found_right_meanwhile_is_not_computed_again(passwords, monkeypatch):
+    stored = passwords.hash("secret")
+    assert passwords.verify(stored, "secret")
+    monkeypatch.setattr(passwords, "_hasher", None)
+    assert passwords.verify(stored, "secret")
+    with pytest.raises(AttributeError):
+        passwords.verify(stored, "Secret")
+
+
 def test_a_wrong_password_is_not_remembered(passwords):
     stored = passwords.hash("secret")
     assert not passwords.verify(stored, "Secret")
