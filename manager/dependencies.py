@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import Depends, Request
+from pydantic import BeforeValidator
 
 from manager import auth, listing
 from manager.errors import Unavailable
@@ -58,6 +59,9 @@ def find_cluster_admin(request: Request, authenticator: Authenticator) -> auth.C
     caller.must_be_admin()
     return caller
 
+
+Flag = Annotated[bool, BeforeValidator(lambda text: text or False)]
+"""A truth value in an address. As in lists (``listing.boolean``), one that is empty is false."""
 
 Caller = Annotated[auth.Caller, Depends(find_caller)]
 Admin = Annotated[auth.Caller, Depends(_admin)]

@@ -108,8 +108,13 @@ class Gate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or refuse it."""
-        if scope["type"] != "http" or scope["path"] in EXEMPT:
+        if scope["type"] != "http":
             await self.app(scope, receive, send)
+            return
+        # Some load balancers look with HEAD. The server leaves the body out by the original scope.
+        get = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
+        if scope["path"] in EXEMPT:
+            await self.app(get, receive, send)
             return
         verdict = self.get_verdict()
         if verdict is Verdict.UNDECIDED:
@@ -117,8 +122,6 @@ class Gate:
         if verdict in WAYS:
             send = _saying(WAYS[verdict], send)
         if serves(verdict, scope["method"], scope["path"]):
-            # Some load balancers look with HEAD. The server leaves the body out by the original scope.
-            get = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
             await self.app(get, receive, send)
         else:
             await _refuse(send, refusal(verdict))

@@ -57,12 +57,17 @@ class ListQuery:
     get_data: bool = False
 
     def renamed(self, names: Mapping[str, str]) -> ListQuery:
-        """The same with filters by the fields' own names, for those that clients call in another way."""
+        """The same with the fields' own names, for those that clients call in another way."""
         filters: dict[str, tuple[str, ...]] = {}
         for name, texts in self.filters.items():
             field = names.get(name, name)
             filters[field] = (*filters.get(field, ()), *texts)
-        return replace(self, filters=filters)
+        return replace(
+            self,
+            filters=filters,
+            sort=tuple((names.get(field, field), descending) for field, descending in self.sort),
+            ranges=tuple(replace(item, field=names.get(item.field, item.field)) for item in self.ranges),
+        )
 
     def check(self, fields: Fields) -> None:
         """Raise ``BadParameters`` when something refers to a field that ``fields`` does not have."""

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 from fastapi import APIRouter, Query, Request
 
 from manager import dsl
-from manager.dependencies import Cluster, Database
+from manager.dependencies import Cluster, Database, Flag
 from manager.errors import BadParameters
 from manager.files import check_id
 from manager.files.archives import kind_of, unpack
@@ -106,12 +106,17 @@ async def upload_blueprint(
     storage: Database,
     gateway: Cluster,
     application_file_name: Annotated[str, Query(max_length=1024)] = DEFAULT_MAIN_FILE,
-    visibility: str = DEFAULT_VISIBILITY,
+    visibility: str | None = None,
+    private_resource: Flag = False,
     blueprint_archive_url: str | None = None,
 ) -> Any:
-    """Upload a blueprint. Repeating an upload whose answer was lost gives the same blueprint."""
+    """Upload a blueprint. Repeating an upload whose answer was lost gives the same blueprint.
+
+    ``private_resource``: how clients asked for a private one before there were visibilities.
+    """
     _check_id(identifier)
-    asked = Asked(identifier, application_file_name, visibility, blueprint_archive_url)
+    wanted = visibility or ("private" if private_resource else DEFAULT_VISIBILITY)
+    asked = Asked(identifier, application_file_name, wanted, blueprint_archive_url)
     return await Uploading(request, scope, storage, gateway, asked.wanted, MAX_ARCHIVE_BYTES).answer()
 
 

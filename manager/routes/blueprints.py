@@ -10,7 +10,7 @@ from sqlalchemy import exc, func, select
 from sqlalchemy.orm import Session, undefer
 
 from manager import pages, tenancy
-from manager.dependencies import Cluster, Database, ListQuery, Slot
+from manager.dependencies import Cluster, Database, Flag, ListQuery, Slot
 from manager.errors import DependentExists, IllegalAction, Unavailable
 from manager.files import Folders, Unit
 from manager.listing import Kind, timestamp
@@ -130,7 +130,7 @@ def delete_blueprint(
     storage: Database,
     gateway: Cluster,
     slot: Slot,
-    force: bool = False,  # noqa: ARG001  # existing clients send it
+    force: Flag = False,  # noqa: ARG001  # existing clients send it
 ) -> dict[str, Any]:
     """Take a blueprint and its files away. ``force`` is understood, but deployments always keep it."""
     try:

@@ -33,6 +33,7 @@ NODE_FIELDS = {
     "role": Kind.TEXT,
     "upstream": Kind.TEXT,
     "lag": Kind.NUMBER,
+    "files": Kind.OPAQUE,
     "version": Kind.TEXT,
 }
 

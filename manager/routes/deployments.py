@@ -8,7 +8,7 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from manager import dsl, events, maintenance, pages, shapes, tenancy
-from manager.dependencies import Database, ListQuery, Slot
+from manager.dependencies import Database, Flag, ListQuery, Slot
 from manager.errors import DependentExists, IllegalAction
 from manager.listing import Kind, timestamp
 from manager.models import ACTIVE_STATUSES, VISIBILITIES, Blueprint, Deployment, Execution, Node, NodeInstance
@@ -139,7 +139,7 @@ def _runtime(session: Session, deployment: Deployment) -> tuple[list[dict[str, A
 
 @deployments.delete("/deployments/{identifier}")
 def delete_deployment(
-    identifier: str, scope: WritingInTenant, storage: Database, slot: Slot, ignore_live_nodes: bool = False
+    identifier: str, scope: WritingInTenant, storage: Database, slot: Slot, ignore_live_nodes: Flag = False
 ) -> dict[str, Any]:
     """Take a deployment away, with its executions and events. What stays is the execution that did it."""
     with storage.writing(slot) as session:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field
 from sqlalchemy import and_, or_, select
 
-from manager import pages
+from manager import listing, pages
 from manager.dependencies import Database, ListQuery, Slot
 from manager.errors import NotFound
 from manager.events import Line, write
@@ -46,6 +46,12 @@ Name = Annotated[Text, Field(max_length=NAME_LENGTH)]
 
 IN_ORDER = (("reported_timestamp", False),)
 
+ALIASES = {"@timestamp": "reported_timestamp"}
+"""What existing clients call the time at which a line was reported."""
+
+WORDS, WILDCARDS = "message.text", "%*"
+"""The filter with which they look for a word in the messages, and what they may put around it."""
+
 
 @events.get("/events")
 def list_events(scope: InTenant, storage: Database, query: ListQuery) -> dict[str, Any]:
@@ -53,10 +59,17 @@ def list_events(scope: InTenant, storage: Database, query: ListQuery) -> dict[st
     seen = select(Execution.pk).where(scope.visible(Execution, all_tenants=query.all_tenants))
     of_none = and_(Event.execution_pk.is_(None), Event.tenant_id == scope.tenant_id)
     statement = select(Event).where(or_(Event.execution_pk.in_(seen), of_none))
-    ordered = replace(query, sort=query.sort or IN_ORDER)
     with storage.reading() as session:
-        found, total = pages.from_table(session, statement, TABLE, ordered)
+        found, total = pages.from_table(session, statement, TABLE, _asked(query))
         return query.answer(map(_shape, found), total)
+
+
+def _asked(query: listing.ListQuery) -> listing.ListQuery:
+    """The query in our own words, and with an order."""
+    filters = dict(query.filters)
+    words = filters.pop(WORDS, ())
+    search = words[-1].strip(WILDCARDS) if words else query.search
+    return replace(query, filters=filters, search=search, sort=query.sort or IN_ORDER).renamed(ALIASES)
 
 
 class Said(Body):

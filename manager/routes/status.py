@@ -13,7 +13,7 @@ from pydantic import Field
 from sqlalchemy import select
 
 from manager.closing import refuse_writes
-from manager.dependencies import Admin, Caller, Cluster, Database, ListQuery, Slot
+from manager.dependencies import Admin, Caller, Cluster, Database, Flag, ListQuery, Slot
 from manager.errors import Conflict, NotFound
 from manager.models import NAME_LENGTH, ProviderContext
 from manager.routes.json_route import Body, Document, Text, router
@@ -107,7 +107,7 @@ class NewContext(Body):
     dependencies=[Depends(refuse_writes)],
 )
 def write_provider_context(
-    new: NewContext, _: Admin, storage: Database, slot: Slot, answer: Response, update: bool = False
+    new: NewContext, _: Admin, storage: Database, slot: Slot, answer: Response, update: Flag = False
 ) -> dict[str, Any]:
     """Say what the manager was set up with. With ``update`` it replaces what was said before."""
     with storage.writing(slot) as session:

@@ -68,6 +68,21 @@ def test_the_life_of_a_blueprint(rest, node, name, clean, make, ending):
     assert files_of(node) == []
 
 
+@pytest.mark.parametrize(
+    ("query", "visibility"),
+    [
+        ("", "tenant"),
+        ("?visibility=private", "private"),
+        ("?visibility=", "tenant"),
+        ("?private_resource=True", "private"),
+        ("?private_resource=False", "tenant"),
+        ("?private_resource=True&visibility=global", "global"),
+    ],
+)
+def test_who_shall_see_it_as_clients_of_any_age_say_it(rest, name, clean, query, visibility):
+    assert upload(rest, name, query=query).json()["visibility"] == visibility
+
+
 @pytest.mark.parametrize("kind", ["application/json", "application/octet-stream", "", "text/plain"])
 def test_whatever_clients_call_the_body(rest, name, clean, kind):
     assert upload(rest, name, headers={"Content-type": kind}).status_code == 201

@@ -65,6 +65,7 @@ def test_the_nodes(rest):
     assert (n3["online"], n3["master"], n3["initialized"], n3["lag"]) == (False, False, False, None)
     assert n3["checks"] == {"database": False, "services": False, "consul": False, "heartbeat": False}
     assert rest.get("/cluster/nodes/n2").json() == n2
+    assert rest.get(f"/cluster/nodes/n2?_include={','.join(n2)}").json() == n2
     assert [it["name"] for it in rest.get("/cluster/nodes?online=true&_sort=-name").json()["items"]] == [
         "n2",
         "n1",
