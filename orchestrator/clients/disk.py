@@ -33,7 +33,6 @@ class DiskProbe:
 
     def __init__(self, file: Path, interval_s: float = INTERVAL_S) -> None:
         self._file, self._interval_s = file, interval_s
-        self._fd: int | None = None
         self._begun = self._ended = 0
         self._seen, self._looked_at_s, self._hanging_s = 0, 0.0, 0.0
 
@@ -55,10 +54,13 @@ class DiskProbe:
 
     def write(self) -> None:
         """Write once, and return when the disk has it. Raises ``OSError``."""
-        if self._fd is None:
-            # To write over what is there changes no size: the block is written, and no journal.
-            self._fd = os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_DSYNC | os.O_CLOEXEC, 0o600)
-        os.pwrite(self._fd, CONTENT, 0)
+        # Opened anew, for another disk may have been put in the place of the one before. To write over what
+        # is there changes no size: a block is written, and nothing about the file.
+        descriptor = os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_DSYNC, 0o600)
+        try:
+            os.pwrite(descriptor, CONTENT, 0)
+        finally:
+            os.close(descriptor)
 
     def _go_on(self) -> None:
         pause = threading.Event()

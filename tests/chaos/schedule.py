@@ -60,6 +60,7 @@ MIX: dict[Callable[[Chance], str], int] = {
     lambda c: "lose the disk of replica": 1,
     lambda c: "freeze all but the database of leader": 2,
     lambda c: f"hold what {c.choice(['replica', 'other'])} receives": 1,
+    lambda c: f"let the certificates of {_host(c)} expire": 1,
     lambda c: f"fill the redis of {_host(c)}": 1,
     lambda c: "fill the broker of leader": 1,
     lambda c: f"hand over to {c.choice(['replica', 'other'])}": 2,

@@ -7,10 +7,12 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import closing, suppress
+from datetime import timedelta
 
 import redis
 
 from orchestrator.clients import processes
+from orchestrator.formation import pki, renewing
 from orchestrator.formation.broker import read_password
 from orchestrator.model.errors import ClusterError
 from tests.chaos.bed import Host
@@ -22,6 +24,7 @@ HANGS_S, GOES_S = 0.3, 0.2
 FULL = 1
 SEGMENTS_READY = 12
 TIMEOUT_S = 5.0
+ENDED = timedelta(days=-1)
 GARBAGE = b"\xde\xad\xbe\xef" * 2048
 
 
@@ -98,6 +101,21 @@ def disk_lost(world: World, host: Host) -> Iterator[None]:
     yield
     host.plug()
     host.start()
+
+
+@fault(
+    "let the certificates of {host} expire",
+    "all of them have ended, and its services know only these; an operator renews them",
+)
+def certificates_ended(world: World, host: Host) -> Iterator[None]:
+    clients = world.clients(host)
+    pki.issue(host.config, host.name, life=ENDED)
+    clients.postgres.reload()
+    if consul := nemesis.find(host, "consul"):
+        # To read certificates again is not to end what stands: only begun anew it has no connection left.
+        processes.send(consul, signal.SIGTERM)
+    yield
+    renewing.renew(clients, renewing.Renewal())
 
 
 @fault("fill the redis of {host}", "the host's own task queue refuses whatever is to be stored")
